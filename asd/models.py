@@ -1,0 +1,435 @@
+"""The Agency Services Database: agencies, contacts, agreements, services and who uses what."""
+
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+import pghistory
+from django.conf import settings
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+from django_fsm import FSMField
+
+from workflow import clock
+from workflow.actors import BY_SYSTEM, who
+from workflow.machine import reason, step
+from workflow.models import Machine
+
+if TYPE_CHECKING:
+    from workflow.models import User
+
+
+def normalised(text: str) -> str:
+    """Names are kept in NFC with single spaces, so that one name is one agency."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+class AgencyQuerySet(models.QuerySet["Agency"]):
+    def visible_to(self, user: "User") -> "AgencyQuerySet":
+        """All staff may look up whom we serve."""
+        return self if user.is_active else self.none()
+
+    def with_current(self) -> "AgencyQuerySet":
+        """Annotates `has_sla`: whether an SLA is in force today (D14; computed, never stored)."""
+        return self.annotate(
+            has_sla=Exists(Agreement.objects.in_force().filter(agency=OuterRef("pk")))
+        )
+
+
+@pghistory.track()
+class Agency(models.Model):
+    """A customer organisation. A *current* customer has an SLA in force today."""
+
+    name = models.CharField(max_length=200)
+    code = models.CharField(
+        max_length=20, unique=True, help_text=_("Agency number, or a short code until it has one.")
+    )
+    representative = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="agencies",
+        limit_choices_to={"is_representative": True, "is_active": True},
+    )
+    deputy = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="deputy_agencies",
+        limit_choices_to={"is_representative": True, "is_active": True},
+    )
+    is_active = models.BooleanField(default=True)
+    known_to_billing = models.BooleanField(
+        default=False, help_text=_("The billing office has a customer record for this agency.")
+    )
+    notes = models.TextField(blank=True)
+
+    objects = AgencyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name_plural = "agencies"
+        constraints = [models.UniqueConstraint(Lower("name"), name="agency_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        self.name = normalised(self.name)
+
+    def is_current(self) -> bool:
+        """Whether an SLA is in force today (D2, D14)."""
+        return self.agreements.in_force().exists()
+
+
+class ContactQuerySet(models.QuerySet["Contact"]):
+    def active(self) -> "ContactQuerySet":
+        return self.filter(is_active=True)
+
+
+@pghistory.track()
+class Contact(models.Model):
+    """A person at an agency: asks, signs, watches."""
+
+    agency = models.ForeignKey(Agency, models.PROTECT, related_name="contacts")
+    name = models.CharField(max_length=120)
+    email = models.EmailField(blank=True)
+    phone = models.CharField(max_length=40, blank=True)
+    language = models.CharField(max_length=10, default="en", choices=settings.LANGUAGES)
+    is_signatory = models.BooleanField(
+        default=False, help_text=_("May accept proposals for the agency.")
+    )
+    is_active = models.BooleanField(default=True)
+
+    objects = ContactQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                "agency",
+                Lower("email"),
+                name="contact_email_once_per_agency",
+                condition=~Q(email=""),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@who("ASD manager")
+def asd_manager(subject: Any, user: "User") -> bool:
+    """Keeps the Agency Services Database."""
+    return user.is_asd_manager
+
+
+@who("the account representative of the request")
+def service_representative(subject: Any, user: "User") -> bool:
+    """Who may speak for the request that a service or update belongs to (D10)."""
+    request = subject.stream()
+    if request is subject:
+        return user.is_representative
+    return request.is_represented_by(user)
+
+
+class ServiceState(models.TextChoices):
+    PROPOSED = "proposed", _("Proposed")
+    IN_DEVELOPMENT = "in_development", _("In development")
+    LIVE = "live", _("Live")
+    RETIRED = "retired", _("Retired")
+    CANCELLED = "cancelled", _("Cancelled")
+
+
+class ServiceQuerySet(models.QuerySet["Service"]):
+    def orderable(self) -> "ServiceQuerySet":
+        """What a request can be about: live services only (D10)."""
+        return self.filter(state=ServiceState.LIVE)
+
+    def visible_to(self, user: "User") -> "ServiceQuerySet":
+        """All staff may read the catalogue."""
+        return self if user.is_active else self.none()
+
+
+@pghistory.track()
+class Service(Machine):
+    """What the organisation offers: an entry of the Agency Services Database."""
+
+    name = models.CharField(max_length=120)
+    slug = models.SlugField(max_length=120, unique=True)
+    description = models.TextField(blank=True)
+    state = FSMField(default=ServiceState.LIVE, choices=ServiceState, max_length=20)
+    provider_group = models.ForeignKey(
+        "fulfillment.ProviderGroup",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="services",
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    origin_request = models.ForeignKey(
+        "requests_app.Request",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="proposed_services",
+    )
+    live_on = models.DateField(null=True, blank=True)
+
+    objects = ServiceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("name"),
+                name="service_name_once",
+                condition=~Q(state__in=["retired", "cancelled"]),
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=ServiceState.values), name="service_state_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def stream(self) -> Machine:
+        """A service proposed by a request is part of that request's history."""
+        return self.origin_request or self
+
+    @step(
+        ServiceState.PROPOSED,
+        ServiceState.IN_DEVELOPMENT,
+        who=[asd_manager, service_representative],
+    )
+    def develop(self) -> None:
+        """The proposed service is being made (D10)."""
+
+    @step(
+        [ServiceState.PROPOSED, ServiceState.IN_DEVELOPMENT],
+        ServiceState.LIVE,
+        who=[asd_manager],
+        writes=["live_on"],
+    )
+    def go_live(self) -> None:
+        """The service can be used and billed from now on (F14)."""
+
+    @step(ServiceState.LIVE, ServiceState.RETIRED, who=[asd_manager], check=[reason])
+    def retire(self) -> None:
+        """No longer offered; history keeps it."""
+
+    @step(
+        [ServiceState.PROPOSED, ServiceState.IN_DEVELOPMENT],
+        ServiceState.CANCELLED,
+        who=[asd_manager, service_representative, BY_SYSTEM],
+        check=[reason],
+    )
+    def cancel_service(self) -> None:
+        """The draft is kept with its reason, never offered (D10)."""
+
+
+class AgreementQuerySet(models.QuerySet["Agreement"]):
+    def in_force(self, on: Any = None) -> "AgreementQuerySet":
+        """SLAs in force on a day (today by default): started, not ended, not suspended (D2)."""
+        day = on or clock.today()
+        return (
+            self.filter(kind=Agreement.Kind.SLA, starts_on__lte=day)
+            .filter(Q(ends_on__isnull=True) | Q(ends_on__gte=day))
+            .exclude(
+                Q(suspended_from__lte=day)
+                & (Q(suspended_until__isnull=True) | Q(suspended_until__gte=day))
+            )
+        )
+
+
+@pghistory.track()
+class Agreement(models.Model):
+    """A Service-Level Agreement, or a one-off agreement (MOU) for a single piece of work."""
+
+    class Kind(models.TextChoices):
+        SLA = "sla", _("Service-Level Agreement")
+        ONE_OFF = "one_off", _("One-off agreement (MOU)")
+
+    agency = models.ForeignKey(Agency, models.PROTECT, related_name="agreements")
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.SLA)
+    reference = models.CharField(max_length=40, unique=True)
+    starts_on = models.DateField()
+    ends_on = models.DateField(null=True, blank=True)
+    suspended_from = models.DateField(null=True, blank=True)
+    suspended_until = models.DateField(null=True, blank=True)
+    notes = models.TextField(blank=True)
+
+    objects = AgreementQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-starts_on"]
+        verbose_name = "agreement (SLA)"
+        verbose_name_plural = "agreements (SLA)"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ends_on__isnull=True) | Q(ends_on__gte=models.F("starts_on")),
+                name="agreement_ends_after_start",
+                violation_error_message=_("The end must not be before the start."),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reference} ({self.agency})"
+
+
+@pghistory.track()
+class CoveredService(models.Model):
+    """A service covered by an SLA, its limit and its targets in working hours (F1)."""
+
+    agreement = models.ForeignKey(Agreement, models.CASCADE, related_name="covered")
+    service = models.ForeignKey(Service, models.PROTECT, related_name="coverage")
+    limit = models.PositiveIntegerField(
+        null=True, blank=True, help_text=_("Open requests at a time; empty means no limit.")
+    )
+    response_hours = models.PositiveIntegerField(
+        default=8,
+        validators=[MinValueValidator(1)],
+        help_text=_("Working hours to first response."),
+    )
+    assistance_hours = models.PositiveIntegerField(
+        default=24, validators=[MinValueValidator(1)], help_text=_("Working hours to fulfill it.")
+    )
+    enhancement_hours = models.PositiveIntegerField(
+        default=360, validators=[MinValueValidator(1)], help_text=_("Working hours to fulfill it.")
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["agreement", "service"], name="service_covered_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.service} under {self.agreement.reference}"
+
+
+@pghistory.track()
+class RateCardLine(models.Model):
+    """What a service costs an agency under its SLA: unit, rate, currency, from-to."""
+
+    agreement = models.ForeignKey(Agreement, models.CASCADE, related_name="rates")
+    service = models.ForeignKey(Service, models.PROTECT, related_name="rates")
+    unit = models.CharField(max_length=30, default="hour")
+    rate = models.DecimalField(max_digits=12, decimal_places=2, validators=[MinValueValidator(0)])
+    currency = models.CharField(max_length=3, default="USD")
+    valid_from = models.DateField()
+    valid_until = models.DateField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["service", "-valid_from"]
+        constraints = [
+            models.CheckConstraint(condition=Q(rate__gte=0), name="rate_not_negative"),
+            models.UniqueConstraint(
+                fields=["agreement", "service", "unit", "valid_from"], name="rate_once_per_day"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.service}: {self.rate} {self.currency} per {self.unit}"
+
+
+class AgencyService(models.Model):
+    """One agency's use of one service: made and changed by applying an ASD update (F14)."""
+
+    agency = models.ForeignKey(Agency, models.PROTECT, related_name="services_used")
+    service = models.ForeignKey(Service, models.PROTECT, related_name="used_by")
+    since = models.DateField()
+    until = models.DateField(null=True, blank=True)
+    quantity = models.PositiveIntegerField(default=1)
+    note = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["service__name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agency", "service"],
+                name="agency_uses_service_once",
+                condition=Q(until__isnull=True),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agency}: {self.service}"
+
+
+class UpdateState(models.TextChoices):
+    REQUESTED = "requested", _("Requested")
+    APPLIED = "applied", _("Applied")
+    REFUSED = "refused", _("Sent back")
+    NOT_NEEDED = "not_needed", _("Not needed")
+    CANCELLED = "cancelled", _("Cancelled")
+
+
+class ServiceUpdate(Machine):
+    """An update of the Agency Services Database asked for by a request (F14)."""
+
+    request = models.ForeignKey(
+        "requests_app.Request", models.PROTECT, related_name="service_updates"
+    )
+    pass_number = models.PositiveSmallIntegerField(default=1)
+    state = FSMField(default=UpdateState.REQUESTED, choices=UpdateState, max_length=12)
+    service = models.ForeignKey(
+        Service, models.PROTECT, null=True, blank=True, related_name="updates"
+    )
+    change = models.TextField(help_text=_("What to change: start date, quantity, owner ..."))
+    starts_on = models.DateField(null=True, blank=True)
+    quantity = models.PositiveIntegerField(default=1)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", null=True
+    )
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=UpdateState.values), name="service_update_state_known"
+            ),
+            models.UniqueConstraint(
+                fields=["request", "pass_number"],
+                name="one_open_service_update",
+                condition=Q(state="requested"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"ASD update for {self.request}"
+
+    def stream(self) -> Machine:
+        """Part of its request's history."""
+        return self.request
+
+    @step(UpdateState.REQUESTED, UpdateState.APPLIED, who=[asd_manager])
+    def apply(self) -> None:
+        """The agency service is made or changed (F14)."""
+
+    @step(UpdateState.REQUESTED, UpdateState.REFUSED, who=[asd_manager], check=[reason])
+    def send_back(self) -> None:
+        """The update cannot be made as asked; the representative asks again (F14)."""
+
+    @step(
+        [UpdateState.REQUESTED, UpdateState.REFUSED],
+        UpdateState.NOT_NEEDED,
+        who=[service_representative],
+        check=[reason],
+    )
+    def waive(self) -> None:
+        """No service record changes, with the reason (F14)."""
+
+    @step(
+        [UpdateState.REQUESTED, UpdateState.REFUSED],
+        UpdateState.CANCELLED,
+        who=[service_representative, BY_SYSTEM],
+    )
+    def cancel_update(self) -> None:
+        """The request ended before the update was made (X2)."""

@@ -1,0 +1,401 @@
+"""Provider groups with their calendars, the 60-day schedule, work plans, time and tests."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pghistory
+from django.conf import settings
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+from django_fsm import FSMField
+
+from requests_app.who import SYSTEM, lead, member
+from workflow import clock
+from workflow.machine import reason, step
+from workflow.models import Calendar, Machine
+
+if TYPE_CHECKING:
+    from workflow.models import User
+
+QUARTER = Decimal("0.25")
+
+
+class ProviderGroupQuerySet(models.QuerySet["ProviderGroup"]):
+    def visible_to(self, user: "User") -> "ProviderGroupQuerySet":
+        """Whose queues a person may open: own groups; representatives and auditors all."""
+        if not user.is_active:
+            return self.none()
+        if user.is_superuser or user.is_representative or user.is_auditor:
+            return self
+        return self.filter(pk__in=user.group_ids)
+
+
+@pghistory.track()
+class ProviderGroup(models.Model):
+    """A team that fulfills: members, a lead, working hours, a pending queue, a schedule."""
+
+    name = models.CharField(max_length=80, unique=True)
+    slug = models.SlugField(max_length=80, unique=True)
+    description = models.TextField(blank=True)
+    email = models.EmailField(blank=True)
+    calendar = models.ForeignKey(
+        Calendar, models.PROTECT, null=True, blank=True, related_name="groups"
+    )
+    focus = models.DecimalField(
+        max_digits=3,
+        decimal_places=2,
+        default=Decimal("0.60"),
+        validators=[MinValueValidator(Decimal("0.05"))],
+        help_text=_("The share of the members' hours that planned work gets."),
+    )
+    is_active = models.BooleanField(default=True)
+
+    objects = ProviderGroupQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(focus__gt=0, focus__lte=1), name="group_focus_is_a_share"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@pghistory.track()
+class Membership(models.Model):
+    """A person's place in a group."""
+
+    group = models.ForeignKey(ProviderGroup, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
+    is_lead = models.BooleanField(default=False)
+    hours_per_day = models.DecimalField(
+        max_digits=4,
+        decimal_places=2,
+        default=Decimal(8),
+        validators=[MinValueValidator(0)],
+        help_text=_("Part time is less than eight."),
+    )
+
+    class Meta:
+        ordering = ["-is_lead", "user__username"]
+        constraints = [
+            models.UniqueConstraint(fields=["group", "user"], name="member_once"),
+            models.CheckConstraint(
+                condition=Q(hours_per_day__gte=0, hours_per_day__lte=24),
+                name="member_hours_fit_a_day",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.group}"
+
+
+class DayCapacity(models.Model):
+    """What a group can do on one day, in minutes, and what is booked: never more (F2)."""
+
+    group = models.ForeignKey(ProviderGroup, models.CASCADE, related_name="days")
+    day = models.DateField()
+    capacity = models.PositiveIntegerField(help_text=_("Minutes."))
+    booked = models.PositiveIntegerField(default=0, help_text=_("Minutes."))
+
+    class Meta:
+        ordering = ["day"]
+        verbose_name_plural = "day capacities"
+        constraints = [
+            models.UniqueConstraint(fields=["group", "day"], name="day_once_per_group"),
+            models.CheckConstraint(
+                condition=Q(booked__lte=F("capacity")), name="day_not_overbooked"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.group} on {self.day}"
+
+    @property
+    def free(self) -> int:
+        return self.capacity - self.booked
+
+
+class EntryState(models.TextChoices):
+    BOOKED = "booked", _("Booked")
+    SUSPENDED = "suspended", _("Suspended while on hold")
+    STARTED = "started", _("Started")
+    RELEASED = "released", _("Released")
+    DONE = "done", _("Done")
+
+
+class ScheduleEntryQuerySet(models.QuerySet["ScheduleEntry"]):
+    def active(self) -> "ScheduleEntryQuerySet":
+        return self.filter(state__in=["booked", "suspended", "started"])
+
+    def booked(self) -> "ScheduleEntryQuerySet":
+        return self.filter(state="booked")
+
+
+class ScheduleEntry(Machine):
+    """A request's place in the 60-day schedule: hours on one or more working days (F2)."""
+
+    request = models.ForeignKey(
+        "requests_app.Request", models.PROTECT, related_name="schedule_entries"
+    )
+    group = models.ForeignKey(ProviderGroup, models.PROTECT, related_name="schedule_entries")
+    pass_number = models.PositiveSmallIntegerField(default=1)
+    state = FSMField(default=EntryState.BOOKED, choices=EntryState, max_length=10, editable=False)
+    minutes = models.PositiveIntegerField(validators=[MinValueValidator(1)])
+    first_day = models.DateField()
+    last_day = models.DateField()
+    is_fixed = models.BooleanField(default=False)
+    booked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+
+    objects = ScheduleEntryQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["first_day", "pk"]
+        verbose_name_plural = "schedule entries"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["request"],
+                name="one_active_schedule_entry",
+                condition=Q(state__in=["booked", "suspended", "started"]),
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=EntryState.values), name="schedule_entry_state_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(minutes__gt=0, last_day__gte=F("first_day")),
+                name="schedule_entry_makes_sense",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["group", "first_day"],
+                name="schedule_entry_active",
+                condition=Q(state__in=["booked", "suspended", "started"]),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.request} from {self.first_day}"
+
+    def stream(self) -> Machine:
+        """Part of its request's history."""
+        return self.request
+
+    @property
+    def hours(self) -> Decimal:
+        return (Decimal(self.minutes) / 60).quantize(QUARTER)
+
+    @step(EntryState.BOOKED, EntryState.STARTED, who=[member, SYSTEM])
+    def start_entry(self) -> None:
+        """Pulled from the schedule: its hours are being worked (F6)."""
+
+    @step(EntryState.BOOKED, EntryState.SUSPENDED, who=[SYSTEM])
+    def suspend(self) -> None:
+        """On hold without keeping its slot: the hours are free for others (X1)."""
+
+    @step(EntryState.SUSPENDED, EntryState.BOOKED, who=[SYSTEM], writes=["first_day", "last_day"])
+    def rebook(self) -> None:
+        """Resumed: the next days with room (X1)."""
+
+    @step(
+        [EntryState.BOOKED, EntryState.SUSPENDED, EntryState.STARTED],
+        EntryState.RELEASED,
+        who=[lead, SYSTEM],
+        check=[reason],
+    )
+    def release(self) -> None:
+        """The slot is given back and its hours are free again (F2, F17, X2)."""
+
+    @step(EntryState.STARTED, EntryState.DONE, who=[SYSTEM])
+    def finish_entry(self) -> None:
+        """The work it was booked for is tested and settled (F9)."""
+
+
+class ScheduledDay(models.Model):
+    """Minutes of an entry on one day."""
+
+    entry = models.ForeignKey(ScheduleEntry, models.CASCADE, related_name="days")
+    day = models.DateField()
+    minutes = models.PositiveIntegerField(validators=[MinValueValidator(1)])
+
+    class Meta:
+        ordering = ["day"]
+        constraints = [models.UniqueConstraint(fields=["entry", "day"], name="scheduled_day_once")]
+
+    def __str__(self) -> str:
+        return f"{self.entry}: {self.minutes} min on {self.day}"
+
+
+class PlanItem(models.Model):
+    """One piece of the detailed work plan: estimate, assignee, state (F6)."""
+
+    class State(models.TextChoices):
+        OPEN = "open", _("Open")
+        DONE = "done", _("Done")
+        CANCELLED = "cancelled", _("Cancelled")
+
+    request = models.ForeignKey("requests_app.Request", models.PROTECT, related_name="plan_items")
+    pass_number = models.PositiveSmallIntegerField(default=1)
+    position = models.PositiveSmallIntegerField(default=1)
+    title = models.CharField(max_length=200)
+    test_criterion = models.CharField(max_length=300, blank=True)
+    estimate_hours = models.DecimalField(
+        max_digits=6,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(QUARTER)],
+    )
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="plan_items",
+    )
+    state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    cancel_reason = models.CharField(max_length=300, blank=True)
+    done_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["position", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(estimate_hours__isnull=True) | Q(estimate_hours__gt=0),
+                name="plan_estimate_positive",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="cancelled") | ~Q(cancel_reason=""),
+                name="plan_item_cancelled_with_reason",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["open", "done", "cancelled"]), name="plan_item_state_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class TimeEntry(models.Model):
+    """Hours that somebody worked on a request (F6, F7)."""
+
+    request = models.ForeignKey("requests_app.Request", models.PROTECT, related_name="time_entries")
+    pass_number = models.PositiveSmallIntegerField(default=1)
+    item = models.ForeignKey(
+        PlanItem, models.PROTECT, null=True, blank=True, related_name="time_entries"
+    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="time_entries")
+    on = models.DateField(default=clock.today)
+    hours = models.DecimalField(
+        max_digits=5, decimal_places=2, validators=[MinValueValidator(Decimal("0.05"))]
+    )
+    note = models.CharField(max_length=300, blank=True)
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        ordering = ["-on", "-pk"]
+        verbose_name_plural = "time entries"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(hours__gt=0, hours__lte=24), name="time_entry_fits_a_day"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.hours} h by {self.user}"
+
+
+class TestRun(models.Model):
+    """One test of the solution: cases, result, tester, findings, evidence (F9)."""
+
+    __test__ = False
+
+    class Result(models.TextChoices):
+        PASSED = "passed", _("Passed")
+        FAILED = "failed", _("Failed")
+
+    request = models.ForeignKey("requests_app.Request", models.PROTECT, related_name="test_runs")
+    pass_number = models.PositiveSmallIntegerField(default=1)
+    number = models.PositiveSmallIntegerField(default=1)
+    result = models.CharField(max_length=10, choices=Result)
+    cases = models.JSONField(
+        default=list, help_text=_("What was tested: criterion and result, one row each.")
+    )
+    findings = models.TextField(max_length=10_000, blank=True)
+    tester = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    tester_did_the_work = models.BooleanField(default=False)
+    evidence = models.ForeignKey(
+        "requests_app.Attachment", models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["request", "number"], name="test_run_number_once"),
+            models.CheckConstraint(
+                condition=~Q(result="failed") | ~Q(findings=""), name="failed_test_has_findings"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Test run {self.number} of {self.request}"
+
+
+class ChargeDecision(models.Model):
+    """Whether the customer is charged, decided after a passing test: either way on record (F10)."""
+
+    class Basis(models.TextChoices):
+        INCLUDED = "included", _("Included in the SLA")
+        WARRANTY = "warranty", _("Warranty or correction of our own work")
+        GOODWILL = "goodwill", _("Goodwill")
+        CHARGED = "charged", _("Charged")
+        OTHER = "other", _("Other")
+
+    request = models.ForeignKey(
+        "requests_app.Request", models.PROTECT, related_name="charge_decisions"
+    )
+    pass_number = models.PositiveSmallIntegerField(default=1)
+    charged = models.BooleanField()
+    basis = models.CharField(max_length=10, choices=Basis)
+    reason = models.TextField(max_length=2000, blank=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(charged=True) | ~Q(reason=""), name="no_charge_has_reason"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.request}: {self.get_basis_display()}"
+
+
+class QueueCheck(models.Model):
+    """When a queue of a group was last looked at by one of its members (F3)."""
+
+    group = models.ForeignKey(ProviderGroup, models.CASCADE, related_name="checks")
+    queue = models.CharField(
+        max_length=10, choices=[("pending", _("Pending queue")), ("schedule", _("Schedule"))]
+    )
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["group", "queue"], name="queue_check_latest")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.group} {self.queue}"

@@ -1,0 +1,8 @@
+"""What is said to people: the outbox, its templates and their delivery."""
+
+from django.apps import AppConfig
+
+
+class NotificationsConfig(AppConfig):
+    default_auto_field = "django.db.models.BigAutoField"
+    name = "notifications"

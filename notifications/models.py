@@ -1,0 +1,62 @@
+"""The outbox: one row per thing said to one person. The row is the record, the broker only a nudge."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class Notice(models.Model):
+    """One message to one recipient, written in the transaction of the change it tells about (F8)."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        SENDING = "sending", "Sending"
+        SENT = "sent", "Sent"
+        FAILED = "failed", "Failed"
+        SUPPRESSED = "suppressed", "Suppressed"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    event = models.ForeignKey("workflow.Event", models.PROTECT, related_name="notices")
+    template = models.CharField(max_length=60)
+    recipient_name = models.CharField(max_length=200, blank=True)
+    address = models.EmailField()
+    recipient = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="notices"
+    )
+    language = models.CharField(max_length=10, default="en")
+    context = models.JSONField(default=dict)
+    state = models.CharField(max_length=12, choices=State, default=State.QUEUED)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(default=timezone.now)
+    lease_owner = models.CharField(max_length=80, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    last_error = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["event", "address", "template"], name="notice_once_per_event_and_person"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["queued", "sending", "sent", "failed", "suppressed"]),
+                name="notice_state_known",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_try_at"],
+                name="notice_due",
+                condition=models.Q(state__in=["queued", "sending"]),
+            ),
+            models.Index(
+                fields=["-created_at"], name="notice_failed", condition=models.Q(state="failed")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.template} to {self.address}"

@@ -1,0 +1,366 @@
+"""The facts that the request's own actions ask for."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth import get_user_model
+
+from asd.models import Contact, Service
+from requests_app.files import check_upload
+from requests_app.models import Attachment, Link, Request, Watcher
+from requests_app.states import Kind, Level, OutOf, S
+from requests_app.triage import CHECKLIST
+from workflow import clock
+from workflow.registry import ActionForm, ReasonForm
+
+TEXT = forms.Textarea(attrs={"rows": 3})
+YES_NO = [("", "Not known yet"), ("yes", "Yes"), ("no", "No")]
+
+
+class MultipleFileInput(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class FilesField(forms.FileField):
+    """Any number of files, each checked; the error says which and why."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("widget", MultipleFileInput())
+        kwargs.setdefault("required", False)
+        super().__init__(**kwargs)
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        many = data if isinstance(data, list | tuple) else [data] if data else []
+        found = [super(FilesField, self).clean(one, initial) for one in many]
+        for one in found:
+            check_upload(one)
+        return found
+
+
+class TriageForm(ActionForm):
+    """What triage needs to know, and what the representative decides (D2)."""
+
+    service = forms.ModelChoiceField(
+        Service.objects.none(),
+        required=False,
+        label="Existing service",
+        empty_label="No existing service fits",
+        help_text="The service this request relates to.",
+    )
+    service_known = forms.TypedChoiceField(
+        choices=[("yes", "Decided"), ("", "Not known yet")],
+        coerce=lambda v: v == "yes",
+        empty_value=False,
+        required=False,
+        initial="yes",
+        label="Is the service decided?",
+    )
+    decision = forms.ChoiceField(
+        choices=[
+            ("", "As recommended"),
+            ("assistance", "Assistance: CRM Pending Queue"),
+            ("enhancement", "Enhancement: awaiting scheduling"),
+            ("discovery", "Discovery"),
+            ("unknown", "Stay in triage"),
+        ],
+        required=False,
+        label="Decision",
+    )
+    override_reason = forms.CharField(
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        label="Why differently from the recommendation",
+    )
+
+    def prepare(self) -> None:
+        self.fields["service"].queryset = Service.objects.orderable()
+        self.fields["service"].initial = self.subject.service_id
+        before = self.subject.triage
+        for key, text in CHECKLIST:
+            answer = before.checklist.get(key) if before else None
+            self.fields[key] = forms.TypedChoiceField(
+                choices=YES_NO,
+                coerce=lambda v: v == "yes",
+                empty_value=None,
+                required=False,
+                label=text,
+                initial={True: "yes", False: "no"}.get(answer, ""),
+            )
+
+    @property
+    def checklist_fields(self) -> list[forms.BoundField]:
+        """The seven points, for the template."""
+        return [self[key] for key, _ in CHECKLIST]
+
+    def checklist(self) -> dict[str, bool | None]:
+        """The answers as given."""
+        return {key: self.cleaned_data.get(key) for key, _ in CHECKLIST}
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean()
+        data["checklist"] = {key: data.pop(key, None) for key, _ in CHECKLIST}
+        return data
+
+
+class DiscoverForm(ReasonForm):
+    """Why it goes to discovery, and what is kept meanwhile (F17)."""
+
+    keep_slot = forms.BooleanField(required=False, label="Keep its slot in the schedule")
+    keep_specialist = forms.BooleanField(required=False, label="Keep its specialist")
+    keep_parts = forms.BooleanField(required=False, initial=True, label="Keep open part lines")
+
+    def prepare(self) -> None:
+        if self.subject.state != S.SCHEDULED and not (
+            self.subject.state in (S.PLANNING, S.IN_FULFILLMENT, S.TESTING)
+        ):
+            del self.fields["keep_slot"]
+        if self.subject.specialist_id is None:
+            del self.fields["keep_specialist"]
+
+
+class DeclineForm(ReasonForm):
+    """How a request ends without fulfillment."""
+
+    outcome = forms.ChoiceField(choices=[("", "---------"), *OutOf.choices], label="Reason code")
+    duplicate_of = forms.CharField(
+        required=False,
+        max_length=20,
+        label="Duplicate of",
+        help_text="The reference of the other request, such as REQ-2026-000123.",
+    )
+    link = forms.CharField(
+        required=False,
+        max_length=200,
+        label="Incident or problem record",
+        help_text="Its number or address in the other process.",
+    )
+    field_order = ["outcome", "link", "duplicate_of", "reason"]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean()
+        reference = data.pop("duplicate_of", "").strip()
+        data["other"] = None
+        if data.get("outcome") == OutOf.DUPLICATE and reference:
+            data["other"] = (
+                Request.objects.filter(reference__iexact=reference)
+                .exclude(pk=self.subject.pk)
+                .first()
+            )
+            if data["other"] is None:
+                self.add_error("duplicate_of", "There is no other request with this reference.")
+            data["link"] = reference
+        return data
+
+
+class HoldForm(ReasonForm):
+    """Until when, and what it waits for (X1)."""
+
+    review_on = forms.DateField(
+        label="Look at it again on", widget=forms.DateInput(attrs={"type": "date"})
+    )
+    waiting_for = forms.ChoiceField(
+        choices=Request.WaitingFor.choices, label="Waiting for", initial="other"
+    )
+    keep_slot = forms.BooleanField(
+        required=False, initial=True, label="Keep its slot in the schedule"
+    )
+
+    def prepare(self) -> None:
+        if self.subject.state != S.SCHEDULED:
+            del self.fields["keep_slot"]
+
+
+class TransferForm(ReasonForm):
+    """To which group (X5)."""
+
+    provider_group = forms.ModelChoiceField(None, label="Provider group")
+    field_order = ["provider_group", "reason"]
+
+    def prepare(self) -> None:
+        groups = Request._meta.get_field("provider_group").related_model.objects
+        self.fields["provider_group"].queryset = groups.filter(is_active=True).exclude(
+            pk=self.subject.provider_group_id
+        )
+
+
+class RepresentativeForm(ActionForm):
+    """To whom (X5)."""
+
+    representative = forms.ModelChoiceField(None, label="Account representative")
+    reason = forms.CharField(required=False, max_length=2000, widget=TEXT, label="Note")
+
+    def prepare(self) -> None:
+        self.fields["representative"].queryset = (
+            get_user_model()
+            .objects.filter(is_representative=True, is_active=True)
+            .exclude(pk=self.subject.representative_id)
+        )
+
+
+class PriorityForm(ActionForm):
+    """Impact and urgency; the priority follows (X8)."""
+
+    impact = forms.TypedChoiceField(choices=Level.choices, coerce=int)
+    urgency = forms.TypedChoiceField(choices=Level.choices, coerce=int)
+    reason = forms.CharField(required=False, max_length=2000, widget=TEXT, label="Note")
+
+    def prepare(self) -> None:
+        self.fields["impact"].initial = self.subject.impact
+        self.fields["urgency"].initial = self.subject.urgency
+
+
+class EditForm(ActionForm):
+    """The request's words; before and after are kept (X7)."""
+
+    title = forms.CharField(max_length=160)
+    description = forms.CharField(max_length=20_000, widget=forms.Textarea(attrs={"rows": 5}))
+    needed_by = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    contact = forms.ModelChoiceField(Contact.objects.none())
+
+    def prepare(self) -> None:
+        request = self.subject
+        self.fields["contact"].queryset = Contact.objects.active().filter(agency=request.agency_id)
+        for name in ("title", "description", "needed_by", "contact"):
+            self.fields[name].initial = getattr(request, name)
+
+    def clean_needed_by(self) -> Any:
+        day = self.cleaned_data["needed_by"]
+        if day and day != self.subject.needed_by and day < clock.today():
+            raise forms.ValidationError("Choose today or a later date.")
+        return day
+
+
+class NoticeForm(ActionForm):
+    """The closing message to the customer (F11, F15)."""
+
+    message = forms.CharField(
+        max_length=5000,
+        widget=forms.Textarea(attrs={"rows": 6}),
+        label="Message to the customer",
+        help_text="Sent as it stands, with the reference and how to report that something is wrong.",
+    )
+
+    def prepare(self) -> None:
+        request = self.subject
+        what = request.service.name if request.service else request.title
+        self.fields["message"].initial = (
+            f"Your Request for Change {request.reference} ({request.title}) is fulfilled: "
+            f"{what} has been tested and is ready for you to use."
+        )
+
+
+class CommentForm(ActionForm):
+    """An update on the case (X6). Internal unless said otherwise."""
+
+    text = forms.CharField(max_length=20_000, widget=TEXT, label="Update")
+    public = forms.TypedChoiceField(
+        choices=[("", "Internal: staff only"), ("yes", "Public: the customer reads this")],
+        coerce=lambda v: v == "yes",
+        empty_value=False,
+        required=False,
+        widget=forms.RadioSelect,
+        label="Who reads it",
+    )
+    files = FilesField(label="Files")
+
+
+class AskForm(ActionForm):
+    """A question to the customer: the request waits for the answer (X1, X6)."""
+
+    question = forms.CharField(max_length=5000, widget=TEXT, label="Question to the customer")
+    review_on = forms.DateField(
+        label="Look at it again on", widget=forms.DateInput(attrs={"type": "date"})
+    )
+
+
+class UploadForm(ActionForm):
+    """Files for the case."""
+
+    files = FilesField(label="Files", required=True)
+    public = forms.BooleanField(required=False, label="The customer may read them")
+
+
+class WithdrawFileForm(ReasonForm):
+    """Take a file off the case; a trace stays."""
+
+    attachment = forms.ModelChoiceField(Attachment.objects.none(), widget=forms.HiddenInput)
+
+    def prepare(self) -> None:
+        self.fields["attachment"].queryset = Attachment.objects.kept().filter(
+            case__request=self.subject, purpose=Attachment.Purpose.FILE
+        )
+
+
+class AddWatcherForm(ActionForm):
+    """Who else is told (X9)."""
+
+    contact = forms.ModelChoiceField(Contact.objects.none(), required=False)
+    user = forms.ModelChoiceField(None, required=False, label="Staff")
+
+    def prepare(self) -> None:
+        self.fields["contact"].queryset = (
+            Contact.objects.active()
+            .filter(agency=self.subject.agency_id)
+            .exclude(watcher__request=self.subject)
+        )
+        self.fields["user"].queryset = (
+            get_user_model().objects.filter(is_active=True).exclude(watching__request=self.subject)
+        )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean()
+        if bool(data.get("contact")) == bool(data.get("user")):
+            raise forms.ValidationError("Choose a contact or a member of staff.")
+        return data
+
+
+class RemoveWatcherForm(ActionForm):
+    """Who is no longer told (X9)."""
+
+    watcher = forms.ModelChoiceField(Watcher.objects.none(), widget=forms.HiddenInput)
+
+    def prepare(self) -> None:
+        self.fields["watcher"].queryset = Watcher.objects.filter(request=self.subject)
+
+
+class LinkForm(ActionForm):
+    """How another request belongs to this one (X4)."""
+
+    relation = forms.ChoiceField(choices=Link.Relation.choices)
+    other = forms.CharField(max_length=20, label="Reference", help_text="Such as REQ-2026-000123.")
+
+    def clean_other(self) -> Request:
+        text = self.cleaned_data["other"].strip()
+        found = Request.objects.filter(reference__iexact=text).exclude(pk=self.subject.pk).first()
+        person = self.actor.person
+        if found is None or (
+            person and not Request.objects.visible_to(person).filter(pk=found.pk).exists()
+        ):
+            raise forms.ValidationError("There is no other request with this reference.")
+        return found
+
+
+class SplitForm(ActionForm):
+    """A part of the request becomes one of its own (X4)."""
+
+    title = forms.CharField(max_length=160)
+    description = forms.CharField(max_length=20_000, widget=forms.Textarea(attrs={"rows": 4}))
+    service = forms.ModelChoiceField(Service.objects.none(), required=False)
+
+    def prepare(self) -> None:
+        self.fields["service"].queryset = Service.objects.orderable()
+
+
+class ReturnForm(ReasonForm):
+    """Why triage must decide again (F16)."""
+
+    why = forms.ChoiceField(
+        choices=[
+            ("wrong_kind", f"Wrong kind ({Kind.ASSISTANCE.label} or {Kind.ENHANCEMENT.label})"),
+            ("wrong_group", "Wrong group"),
+            ("not_a_request", "Not a request"),
+        ],
+        label="What is wrong",
+    )
+    field_order = ["why", "reason"]

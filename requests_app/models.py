@@ -1,0 +1,412 @@
+"""The request and what hangs on it in every stage."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib.contenttypes.fields import GenericRelation
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import F, Q
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+from django_fsm import FSMField
+
+from requests_app.case_models import Attachment, Case, CaseEntry
+from requests_app.process import Process
+from requests_app.states import (
+    CLOSED_STATES,
+    LANES,
+    OPEN,
+    Kind,
+    Level,
+    OutOf,
+    Priority,
+    S,
+    State,
+)
+from workflow import clock
+from workflow.models import Event
+
+if TYPE_CHECKING:
+    from notifications.outbox import Recipient
+    from workflow.models import User
+
+__all__ = ["Attachment", "Case", "CaseEntry", "Link", "Request", "TriageDecision", "Watcher"]
+
+OPEN_Q = Q(state__in=[str(s) for s in OPEN])
+
+
+class RequestQuerySet(models.QuerySet["Request"]):
+    """Named lists. Every page, feed, export and API call starts from `visible_to`."""
+
+    def visible_to(self, user: "User") -> "RequestQuerySet":
+        """What this person may see: representatives and auditors all; others their own work."""
+        if not user.is_active:
+            return self.none()
+        if user.is_superuser or user.is_representative or user.is_auditor:
+            return self
+        mine = Q(provider_group__memberships__user=user)
+        mine |= Q(discoveries__team__user=user)
+        if user.is_billing:
+            mine |= Q(billing_cases__isnull=False) | Q(part_lines__isnull=False)
+        if user.is_asd_manager:
+            mine |= Q(service_updates__isnull=False) | Q(proposed_services__isnull=False)
+        return self.filter(pk__in=self.model.objects.filter(mine).values("pk"))
+
+    def open(self) -> "RequestQuerySet":
+        return self.filter(OPEN_Q)
+
+    def represented_by(self, user: "User") -> "RequestQuerySet":
+        """A representative's own agencies' requests, and those nobody represents."""
+        return self.filter(
+            Q(representative=user)
+            | Q(agency__representative=user)
+            | Q(agency__deputy=user)
+            | Q(representative__deputy=user)
+            | Q(representative__isnull=True, agency__representative__isnull=True)
+        )
+
+    def pending(self, group: Any) -> "RequestQuerySet":
+        """The CRM Pending Queue of a group (F2)."""
+        return self.filter(provider_group=group, state=S.PENDING)
+
+    def by_rule(self) -> "RequestQuerySet":
+        """Who comes first: overdue, then priority, then due date, then age (F4)."""
+        overdue = models.Case(
+            models.When(due_at__lt=clock.now(), held_since__isnull=True, then=0),
+            default=1,
+            output_field=models.SmallIntegerField(),
+        )
+        return self.annotate(late=overdue).order_by(
+            "late", "priority", F("due_at").asc(nulls_last=True), "created_at", "pk"
+        )
+
+    def for_list(self) -> "RequestQuerySet":
+        """With what a row of a list shows."""
+        return self.select_related(
+            "agency", "service", "provider_group", "specialist", "representative"
+        )
+
+
+class Request(Process):
+    """What an agency asks for, from intake to closed. The state moves through the door only."""
+
+    class Channel(models.TextChoices):
+        REPRESENTATIVE = "representative", _("Taken in by a representative")
+        WEB = "web", _("Web form")
+        EMAIL = "email", _("E-mail")
+        API = "api", _("API")
+        SPLIT = "split", _("Split off another request")
+        IMPORT = "import", _("Import")
+
+    class WaitingFor(models.TextChoices):
+        CUSTOMER = "customer", _("the customer's answer")
+        VENDOR = "vendor", _("a vendor")
+        BUDGET = "budget", _("budget")
+        OTHER = "other", _("something else")
+
+    reference = models.CharField(max_length=20, unique=True, editable=False)
+    submission_key = models.UUIDField(null=True, blank=True, unique=True, editable=False)
+    title = models.CharField(max_length=160)
+    description = models.TextField(max_length=20_000)
+    agency = models.ForeignKey("asd.Agency", models.PROTECT, related_name="requests")
+    contact = models.ForeignKey("asd.Contact", models.PROTECT, related_name="requests")
+    channel = models.CharField(max_length=16, choices=Channel, default=Channel.REPRESENTATIVE)
+    needed_by = models.DateField(null=True, blank=True)
+    taken_in_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+
+    state = FSMField(default=State.TRIAGE, choices=State, max_length=20, editable=False)
+    pass_number = models.PositiveSmallIntegerField(default=1, editable=False)
+    kind = models.CharField(max_length=12, choices=Kind, blank=True)
+    service = models.ForeignKey(
+        "asd.Service", models.PROTECT, null=True, blank=True, related_name="requests"
+    )
+    provider_group = models.ForeignKey(
+        "fulfillment.ProviderGroup", models.PROTECT, null=True, blank=True, related_name="requests"
+    )
+    representative = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="represented_requests",
+    )
+    specialist = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="assigned_requests",
+    )
+    assigned_at = models.DateTimeField(null=True, blank=True, editable=False)
+    impact = models.PositiveSmallIntegerField(choices=Level, default=Level.MEDIUM)
+    urgency = models.PositiveSmallIntegerField(choices=Level, default=Level.MEDIUM)
+    priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.NORMAL)
+
+    response_due_at = models.DateTimeField(null=True, blank=True, editable=False)
+    due_at = models.DateTimeField(null=True, blank=True, editable=False)
+    target_source = models.CharField(max_length=120, blank=True, editable=False)
+    service_level = models.CharField(max_length=12, blank=True, editable=False)
+    estimate_hours = models.DecimalField(max_digits=7, decimal_places=2, null=True, blank=True)
+    earliest_on = models.DateField(null=True, blank=True)
+    charge_expected = models.BooleanField(null=True, blank=True)
+
+    hold_reason = models.TextField(blank=True, default="")
+    held_since = models.DateTimeField(null=True, blank=True, editable=False)
+    review_on = models.DateField(null=True, blank=True)
+    waiting_for = models.CharField(max_length=10, choices=WaitingFor, blank=True)
+
+    resolution = models.TextField(blank=True)
+    outcome = models.CharField(max_length=20, choices=OutOf, blank=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    closed_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    events = GenericRelation(Event, content_type_field="stream_type", object_id_field="stream_id")
+
+    objects = RequestQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=State.values), name="request_state_known"),
+            models.CheckConstraint(
+                condition=Q(kind__in=["", *Kind.values]), name="request_kind_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=CLOSED_STATES, closed_at__isnull=False)
+                | (~Q(state__in=CLOSED_STATES) & Q(closed_at__isnull=True)),
+                name="request_closed_has_date",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["assigned", "planning", "in_fulfillment", "testing"])
+                | Q(specialist__isnull=False),
+                name="request_in_work_has_specialist",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="request_newest"),
+            models.Index(
+                fields=["provider_group", "state", "priority", "due_at", "created_at"],
+                name="request_queue",
+                condition=OPEN_Q,
+            ),
+            models.Index(
+                fields=["representative", "state", "due_at"],
+                name="request_representative",
+                condition=OPEN_Q,
+            ),
+            models.Index(
+                fields=["specialist", "assigned_at"], name="request_specialist", condition=OPEN_Q
+            ),
+            models.Index(fields=["state", "-created_at"], name="request_state"),
+            models.Index(fields=["agency", "-created_at"], name="request_agency"),
+            models.Index(fields=["due_at"], name="request_due", condition=OPEN_Q),
+            GinIndex(fields=["title"], opclasses=["gin_trgm_ops"], name="request_title_trigram"),
+            GinIndex(
+                fields=["reference"], opclasses=["gin_trgm_ops"], name="request_reference_trigram"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference
+
+    def get_absolute_url(self) -> str:
+        return f"/requests/{self.reference}/"
+
+    @property
+    def is_open(self) -> bool:
+        return self.state not in CLOSED_STATES
+
+    @property
+    def is_on_hold(self) -> bool:
+        """On hold is an overlay, not a state (X1)."""
+        return self.held_since is not None
+
+    @property
+    def lane(self) -> str:
+        """The lane its state stands in, for colour and for the process line."""
+        return LANES[self.state]
+
+    def is_represented_by(self, user: "User") -> bool:
+        """CAR: the agency's representative or deputy, or any where there is none."""
+        if not user.is_representative:
+            return False
+        owners = {
+            self.representative_id,
+            self.agency.representative_id,
+            self.agency.deputy_id,
+        } - {None}
+        return not owners or user.pk in owners or self._deputises(user)
+
+    def _deputises(self, user: "User") -> bool:
+        owner = self.representative
+        return owner is not None and owner.deputy_id == user.pk and owner.is_away
+
+    def is_member(self, user: "User") -> bool:
+        """Of the request's provider group."""
+        return self.provider_group_id in user.group_ids
+
+    def is_lead(self, user: "User") -> bool:
+        """Of the request's provider group."""
+        return self.provider_group_id in user.led_group_ids
+
+    def is_on_team(self, user: "User") -> bool:
+        """Of the current discovery (D5)."""
+        discovery = self.discovery
+        return discovery is not None and discovery.has_member(user)
+
+    @property
+    def discovery(self) -> Any:
+        """The latest discovery of this pass, or None (D1)."""
+        return self.discoveries.filter(pass_number=self.pass_number).order_by("number").last()
+
+    @property
+    def accepted_proposal(self) -> Any:
+        """The proposal version that the customer accepted in this pass, or None (D9)."""
+        return (
+            self.proposals.filter(pass_number=self.pass_number, state="accepted")
+            .order_by("version")
+            .last()
+        )
+
+    @property
+    def last_test_run(self) -> Any:
+        """The latest test run of this pass since it was last submitted for testing (F9)."""
+        return self.test_runs.filter(pass_number=self.pass_number).order_by("number").last()
+
+    @property
+    def billing_case(self) -> Any:
+        """The billing case of this pass that is neither credited nor cancelled, or None (F12)."""
+        return (
+            self.billing_cases.filter(pass_number=self.pass_number)
+            .exclude(state__in=["credited", "cancelled"])
+            .last()
+        )
+
+    @property
+    def has_charge_basis(self) -> bool:
+        """An accepted proposal with its PO, a rate of the SLA in force, or a rated part (F10)."""
+        proposal = self.accepted_proposal
+        if proposal is not None and proposal.is_charged and proposal.has_purchase_order:
+            return True
+        if self.agency.agreements.in_force().filter(rates__service=self.service_id).exists():
+            return True
+        return self.part_lines.rated().exists()
+
+    @property
+    def triage(self) -> "TriageDecision | None":
+        """The last triage decision of this pass."""
+        return self.triage_decisions.filter(pass_number=self.pass_number).last()
+
+    @cached_property
+    def has_sla(self) -> bool:
+        """D14: whether the requester is a current customer."""
+        return self.agency.is_current()
+
+    def recipients(self, template: str, event: Event) -> list["Recipient"]:
+        """Who is told by a notice: see requests_app/notices.py."""
+        from requests_app import notices
+
+        return notices.recipients(self, template, event)
+
+    def notice_context(self, template: str, event: Event) -> dict[str, Any]:
+        """What a notice about this request says."""
+        from requests_app import notices
+
+        return notices.context(self, template, event)
+
+
+class TriageDecision(models.Model):
+    """What triage knew, what the table recommended, and what was decided (D2, F16). Kept as it was."""
+
+    ROUTES = [
+        ("assistance", _("Assistance: CRM Pending Queue")),
+        ("enhancement", _("Enhancement: awaiting scheduling")),
+        ("discovery", _("Discovery")),
+        ("unknown", _("Stays in triage")),
+    ]
+    request = models.ForeignKey(Request, models.CASCADE, related_name="triage_decisions")
+    pass_number = models.PositiveSmallIntegerField(default=1)
+    checklist = models.JSONField(default=dict)
+    standard = models.BooleanField(null=True)
+    existing_service = models.BooleanField(null=True)
+    current_customer = models.BooleanField(null=True)
+    scope_reason = models.CharField(max_length=300, blank=True)
+    recommended = models.CharField(max_length=12, choices=ROUTES)
+    decided = models.CharField(max_length=12, choices=ROUTES)
+    override_reason = models.TextField(blank=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(recommended=F("decided")) | ~Q(override_reason=""),
+                name="triage_override_has_reason",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.request}: {self.decided}"
+
+    @property
+    def overridden(self) -> bool:
+        return self.recommended != self.decided
+
+
+class Link(models.Model):
+    """How two requests belong together (X4)."""
+
+    class Relation(models.TextChoices):
+        RELATED = "related", _("is related to")
+        DUPLICATES = "duplicates", _("duplicates")
+        SPLIT_FROM = "split_from", _("was split from")
+        NEEDS = "needs", _("needs first")
+
+    source = models.ForeignKey(Request, models.CASCADE, related_name="links_out")
+    target = models.ForeignKey(
+        Request, models.CASCADE, related_name="links_in", null=True, blank=True
+    )
+    external = models.CharField(
+        max_length=200, blank=True, help_text=_("An incident or problem record elsewhere.")
+    )
+    relation = models.CharField(max_length=12, choices=Relation, default=Relation.RELATED)
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "target", "relation"], name="link_once", nulls_distinct=True
+            ),
+            models.CheckConstraint(condition=~Q(source=F("target")), name="link_not_to_itself"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.get_relation_display()} {self.target or self.external}"
+
+
+class Watcher(models.Model):
+    """Somebody who is told as well: a contact of the customer or a member of staff (X9)."""
+
+    request = models.ForeignKey(Request, models.CASCADE, related_name="watchers")
+    contact = models.ForeignKey("asd.Contact", models.CASCADE, null=True, blank=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="watching"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["request", "contact"], name="watcher_contact_once"),
+            models.UniqueConstraint(fields=["request", "user"], name="watcher_user_once"),
+            models.CheckConstraint(
+                condition=Q(contact__isnull=False, user__isnull=True)
+                | Q(contact__isnull=True, user__isnull=False),
+                name="watcher_is_one_person",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.contact or self.user)

@@ -1,0 +1,137 @@
+"""Who is told what about a request: one table of audiences, and what every notice can say."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from notifications.outbox import Recipient
+from requests_app.tracking import tracking_url
+
+if TYPE_CHECKING:
+    from requests_app.models import Request
+    from workflow.models import Event, User
+
+Audience = Callable[["Request", "Event"], Iterable[Recipient]]
+
+
+def _contact(request: "Request", contact: Any) -> Recipient:
+    return Recipient(
+        contact.email,
+        contact.name,
+        contact.language,
+        context={"link": tracking_url(request, contact)},
+    )
+
+
+def _staff(request: "Request", user: "User | None") -> list[Recipient]:
+    if user is None or not user.is_active or not user.email:
+        return []
+    link = settings.BASE_URL + request.get_absolute_url()
+    return [Recipient(user.email, str(user), user.language, user, {"link": link})]
+
+
+def customers(request: "Request", event: "Event") -> Iterable[Recipient]:
+    """The requester and the watching contacts (X9)."""
+    yield _contact(request, request.contact)
+    for watcher in request.watchers.select_related("contact", "user"):
+        if watcher.contact is not None and watcher.contact.is_active:
+            yield _contact(request, watcher.contact)
+        elif watcher.user is not None:
+            yield from _staff(request, watcher.user)
+
+
+def representative(request: "Request", event: "Event") -> Iterable[Recipient]:
+    """The CAR, or the deputy while the CAR is away."""
+    person = request.representative or request.agency.representative
+    if person is not None and person.is_away and person.deputy is not None:
+        person = person.deputy
+    return _staff(request, person)
+
+
+def specialist(request: "Request", event: "Event") -> Iterable[Recipient]:
+    """Who has the request, unless they took it themselves."""
+    if request.specialist_id == event.actor_id:
+        return []
+    return _staff(request, request.specialist)
+
+
+def leads(request: "Request", event: "Event") -> Iterable[Recipient]:
+    """The leads of the provider group."""
+    if request.provider_group_id is None:
+        return
+    for membership in request.provider_group.memberships.filter(is_lead=True).select_related(
+        "user"
+    ):
+        if membership.user_id != event.actor_id:
+            yield from _staff(request, membership.user)
+
+
+def team(request: "Request", event: "Event") -> Iterable[Recipient]:
+    """The discovery team."""
+    discovery = request.discovery
+    if discovery is None:
+        return
+    for member in discovery.team.filter(left_at__isnull=True).select_related("user"):
+        if member.user_id != event.actor_id:
+            yield from _staff(request, member.user)
+
+
+AUDIENCES: dict[str, Audience] = {
+    "received": customers,
+    "routed": customers,
+    "discovery_started": customers,
+    "proposal_issued": customers,
+    "proposal_accepted": customers,
+    "proposal_declined": customers,
+    "scheduled": customers,
+    "on_hold": customers,
+    "needs_answer": customers,
+    "comment": customers,
+    "assistance_fulfilled": customers,
+    "rfc_fulfilled": customers,
+    "declined": customers,
+    "cancelled": customers,
+    "reopened": customers,
+    "queue_new": leads,
+    "transferred": leads,
+    "parts_started": representative,
+    "returned_to_triage": representative,
+    "test_failed": specialist,
+    "notice_due": representative,
+    "billing_opened": representative,
+    "billing_returned": specialist,
+    "handed_over": representative,
+    "assigned": specialist,
+    "team_invited": team,
+}
+
+
+def recipients(request: "Request", template: str, event: "Event") -> list[Recipient]:
+    """Everybody who is told by this notice; whoever has no address is told by the CAR."""
+    return [r for r in AUDIENCES[template](request, event) if r.address]
+
+
+def context(request: "Request", template: str, event: "Event") -> dict[str, Any]:
+    """Plain facts for the templates; a notice is rendered when it is sent."""
+    entry = request.schedule_entries.active().first() if template == "scheduled" else None
+    proposal = request.proposals.order_by("version").last() if "proposal" in template else None
+    return {
+        "reference": request.reference,
+        "title": request.title,
+        "agency": request.agency.name,
+        "service": request.service.name if request.service else "",
+        "group": request.provider_group.name if request.provider_group else "",
+        "kind": request.kind,
+        "reason": event.reason,
+        "resolution": request.resolution,
+        "message": event.facts.get("message", ""),
+        "question": event.facts.get("question", ""),
+        "review_on": str(request.review_on or ""),
+        "due_at": request.due_at.isoformat() if request.due_at else "",
+        "first_day": str(entry.first_day) if entry else "",
+        "last_day": str(entry.last_day) if entry else "",
+        "proposal": str(proposal) if proposal else "",
+        "valid_until": str(proposal.valid_until) if proposal and proposal.valid_until else "",
+        "by": event.actor_name,
+    }

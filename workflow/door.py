@@ -1,0 +1,233 @@
+"""The one door. Nothing else changes a state, writes an event or promises a notice."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models, transaction
+
+from notifications.outbox import enqueue
+from workflow import clock
+from workflow.actors import Actor, as_actor
+from workflow.machine import Refused, Step, find_step
+from workflow.models import Event, Machine, User
+
+M = TypeVar("M", bound=Machine)
+Consequence = Callable[[Any, Actor, dict[str, Any]], None]
+
+_consequences: dict[str, list[tuple[int, Consequence]]] = {}
+
+
+def consequence(*steps: str, order: int) -> Callable[[Consequence], Consequence]:
+    """Run this function inside the door whenever one of these steps of a request is taken.
+
+    Consequences of one step run by `order`; each undoes or closes what its own app holds.
+    """
+
+    def register(run: Consequence) -> Consequence:
+        for name in steps:
+            _consequences.setdefault(name, []).append((order, run))
+            _consequences[name].sort(key=lambda pair: pair[0])
+        return run
+
+    return register
+
+
+def consequences_of(step: str) -> list[Consequence]:
+    """What else happens in the transaction of this step, in order."""
+    return [run for _, run in _consequences.get(step, [])]
+
+
+def lock(subject: M) -> M:
+    """The fresh row, locked; the request it belongs to is locked first, so nobody deadlocks."""
+    root = subject.stream()
+    if root is subject:
+        return type(subject)._base_manager.select_for_update(of=("self",)).get(pk=subject.pk)
+    type(root)._base_manager.select_for_update(of=("self",)).get(pk=root.pk)
+    return type(subject)._base_manager.select_for_update(of=("self",)).get(pk=subject.pk)
+
+
+def advance(subject: M, step: str, *, by: User | Actor, reason: str = "", **facts: Any) -> M:
+    """Take one step of a machine: lock, check rights, guards and facts, move, record, notify.
+
+    `facts` are what the row asks for; those the row `writes` are kept on the subject.
+    Returns the fresh row. Raises PermissionDenied, Refused (with the process's sentences) or
+    ValidationError by field; then nothing has changed. Rights come first: strangers learn nothing.
+    """
+    actor = as_actor(by)
+    with transaction.atomic():
+        row = lock(subject)
+        declared = find_step(row, step)
+        if declared is None:
+            raise Refused(
+                f"Not possible any more: it is {row.get_state_display().lower()} now.",
+                code="wrong_state",
+            )
+        if not declared.allowed(row, actor):
+            raise PermissionDenied
+        facts = {**facts, "reason": reason}
+        _take(row, declared, actor, facts)
+    return row
+
+
+def _take(row: Machine, declared: Step, actor: Actor, facts: dict[str, Any]) -> None:
+    """The part of the door behind the rights: guards, facts, move, consequences, event, notices."""
+    row.__dict__["_guard_answers"] = {}
+    refused = declared.blockers(row)
+    if refused:
+        raise Refused(*refused)
+    declared.verify_facts(row, facts)
+    before = _fields(row)
+    getattr(row, declared.name)()
+    for name in declared.writes:
+        if name in facts:
+            setattr(row, name, facts[name])
+    for name in declared.stamps:
+        setattr(row, name, clock.now())
+    for name in declared.clears:
+        setattr(row, name, row._meta.get_field(name).get_default())
+    if declared.target is not None:
+        row.state_since = clock.now()
+    del row.__dict__["_guard_answers"]
+    if row.stream() is row:
+        for run in consequences_of(declared.name):
+            run(row, actor, facts)
+    _save_and_record(row, before, declared, actor, facts)
+
+
+def _save_and_record(
+    row: Machine, before: dict[str, Any], declared: Step, actor: Actor, facts: dict[str, Any]
+) -> None:
+    after = _fields(row)
+    changed = [name for name, value in after.items() if value != before[name]]
+    if changed:
+        row.save(update_fields=changed)
+    record(
+        row,
+        declared.name,
+        by=actor,
+        reason=facts.get("reason", ""),
+        source=before["state"],
+        target=row.state,
+        changes={
+            name: [before[name], after[name]]
+            for name in changed
+            if name not in ("state", "state_since")
+        },
+        facts={k: v for k, v in facts.items() if k != "reason" and k not in declared.writes},
+        tell=declared.tell,
+    )
+
+
+def record(
+    subject: Machine,
+    name: str,
+    *,
+    by: User | Actor,
+    reason: str = "",
+    source: str = "",
+    target: str = "",
+    changes: dict[str, Any] | None = None,
+    facts: dict[str, Any] | None = None,
+    tell: tuple[str, ...] = (),
+    public: bool = False,
+) -> Event:
+    """Write one event on the subject's stream and the notices promised with it (X7).
+
+    Verbs that move no state (a finding, a comment) record themselves with this. Call it in the
+    transaction of the change, with the stream's row locked.
+    """
+    actor = as_actor(by)
+    root = subject.stream()
+    event = Event(
+        stream_type=ContentType.objects.get_for_model(root),
+        stream_id=root.pk,
+        subject_type=ContentType.objects.get_for_model(subject),
+        subject_id=subject.pk,
+        name=name,
+        source=source or getattr(subject, "state", ""),
+        target=target or getattr(subject, "state", ""),
+        actor=actor.user,
+        actor_kind=actor.kind,
+        actor_name=actor.name,
+        reason=reason,
+        changes=_plain(changes or {}),
+        facts=_plain(facts or {}),
+        public=public,
+        at=clock.now(),
+    )
+    last = (
+        Event.objects.filter(stream_type=event.stream_type, stream_id=event.stream_id)
+        .order_by("-number")
+        .values_list("number", "digest")
+        .first()
+    )
+    event.number, event.previous_digest = (last[0] + 1, last[1]) if last else (1, "")
+    event.digest = digest_of(event)
+    event.save(force_insert=True)
+    for template in tell:
+        recipients = subject.recipients(template, event)
+        if recipients:
+            enqueue(
+                event,
+                template,
+                recipients,
+                subject.notice_context(template, event),
+                suppressed=clock.in_the_past(),
+            )
+    return event
+
+
+def digest_of(event: Event) -> str:
+    """SHA-256 over the event and the digest before it: a changed past breaks the chain."""
+    body = json.dumps(
+        [
+            event.previous_digest,
+            event.stream_type_id,
+            event.stream_id,
+            event.number,
+            event.subject_type_id,
+            event.subject_id,
+            event.name,
+            event.source,
+            event.target,
+            event.actor_id,
+            event.actor_kind,
+            event.actor_name,
+            event.reason,
+            event.changes,
+            event.facts,
+            event.at.timestamp(),
+        ],
+        sort_keys=True,
+    )
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def _fields(row: models.Model) -> dict[str, Any]:
+    """The row's own columns, foreign keys as ids."""
+    return {
+        f.attname: row.__dict__[f.attname]
+        for f in row._meta.concrete_fields
+        if f.attname in row.__dict__
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Facts as JSON: model instances as text, files by name, everything else by Django's encoder."""
+
+    class Encoder(DjangoJSONEncoder):
+        def default(self, o: Any) -> Any:
+            if isinstance(o, models.Model):
+                return str(o)
+            if hasattr(o, "read"):
+                return str(getattr(o, "name", "file"))
+            if isinstance(o, models.QuerySet | set | frozenset):
+                return [self.default(x) if isinstance(x, models.Model) else x for x in o]
+            return super().default(o)
+
+    return json.loads(json.dumps(value, cls=Encoder))
