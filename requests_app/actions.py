@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from requests_app import forms
 from requests_app.case import add_entry, close_case, reopen_case
 from requests_app.files import store
+from requests_app.guards import on_hold
 from requests_app.intake import take_in
 from requests_app.models import Link, Request, TriageDecision, Watcher
 from requests_app.process import BEFORE_BILLING, INTAKE, QUEUED
@@ -252,7 +253,7 @@ def ask_customer(request: Request, *, by: Actor, question: str, review_on: Any) 
     )
 
 
-@action("resume", "Resume", model=REQUEST, at=OPEN, place="next", order=5)
+@action("resume", "Resume", model=REQUEST, at=OPEN, place="next", order=5, when=on_hold)
 def resume(request: Request, *, by: Actor) -> Request:
     """The clock runs again (X1)."""
     return advance(request, "resume", by=by)
@@ -277,7 +278,7 @@ def reassign_representative(
 
 
 @action("claim", "Claim", model=REQUEST, at=OPEN, form=NothingForm, who=[any_representative],
-        given=[unrepresented], place="next", order=4)  # fmt: skip
+        given=[unrepresented], when=unrepresented, place="next", order=4)  # fmt: skip
 def claim(request: Request, *, by: Actor) -> Request:
     """A representative takes on a request that nobody represents (X5)."""
     return advance(request, "reassign_representative", by=by, representative=by.person)

@@ -75,6 +75,7 @@ class Action:
     order: int = 50
     danger: bool = False
     on_hold: bool = False
+    when: Guard | None = None
 
     def _row(self, subject: Machine) -> Step | None:
         return find_step(subject, self.step) if self.step else None
@@ -150,12 +151,14 @@ def action(
     order: int = 50,
     danger: bool = False,
     on_hold: bool = False,
+    when: Guard | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function as something people can do with a `model` ("requests_app.request").
 
     It is called as `run(subject, by=actor, **facts)` with the subject locked, rights and guards
     checked and the form's cleaned data as facts. `step` defaults to `name` when neither `who` nor
-    `step` is given. The same name may be registered twice for different states.
+    `step` is given. The same name may be registered twice for different states. An action with
+    `when` is not even shown while that guard does not hold (resume, where nothing is on hold).
     """
 
     def register(run: Callable[..., Any]) -> Callable[..., Any]:
@@ -173,6 +176,7 @@ def action(
             order=order,
             danger=danger,
             on_hold=on_hold,
+            when=when,
         )
         same = _actions.setdefault((model, name), [])
         if any(other.states & made.states for other in same):
@@ -216,7 +220,10 @@ def offers(subject: Machine, by: User | Actor, *, names: set[str] | None = None)
     found = [
         Offer(a, _held(subject, a) + a.blockers(subject), a.bind(subject, actor))
         for a in actions_of(subject._meta.label_lower)
-        if (names is None or a.name in names) and a.possible(subject) and a.allowed(subject, actor)
+        if (names is None or a.name in names)
+        and a.possible(subject)
+        and (a.when is None or a.when(subject))
+        and a.allowed(subject, actor)
     ]
     del subject.__dict__["_guard_answers"]
     return found

@@ -7,140 +7,328 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Attachment',
+            name="Attachment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('purpose', models.CharField(choices=[('file', 'File'), ('proposal', 'Proposal'), ('purchase_order', 'Purchase order'), ('evidence', 'Evidence')], default='file', max_length=16)),
-                ('file', models.FileField(max_length=200, upload_to=requests_app.case_models.stored_name)),
-                ('name', models.CharField(max_length=200)),
-                ('content_type', models.CharField(max_length=100)),
-                ('size', models.PositiveBigIntegerField()),
-                ('sha256', models.CharField(max_length=64)),
-                ('public', models.BooleanField(default=False)),
-                ('uploaded_by_name', models.CharField(max_length=200)),
-                ('uploaded_at', models.DateTimeField(default=workflow.clock.now)),
-                ('withdrawn_at', models.DateTimeField(blank=True, null=True)),
-                ('withdrawn_reason', models.CharField(blank=True, max_length=300)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.CharField(
+                        choices=[
+                            ("file", "File"),
+                            ("proposal", "Proposal"),
+                            ("purchase_order", "Purchase order"),
+                            ("evidence", "Evidence"),
+                        ],
+                        default="file",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "file",
+                    models.FileField(
+                        max_length=200, upload_to=requests_app.case_models.stored_name
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("content_type", models.CharField(max_length=100)),
+                ("size", models.PositiveBigIntegerField()),
+                ("sha256", models.CharField(max_length=64)),
+                ("public", models.BooleanField(default=False)),
+                ("uploaded_by_name", models.CharField(max_length=200)),
+                ("uploaded_at", models.DateTimeField(default=workflow.clock.now)),
+                ("withdrawn_at", models.DateTimeField(blank=True, null=True)),
+                ("withdrawn_reason", models.CharField(blank=True, max_length=300)),
             ],
             options={
-                'ordering': ['uploaded_at', 'pk'],
+                "ordering": ["uploaded_at", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='Case',
+            name="Case",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reference', models.CharField(editable=False, max_length=20, unique=True)),
-                ('opened_at', models.DateTimeField(default=workflow.clock.now, editable=False)),
-                ('closed_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("reference", models.CharField(editable=False, max_length=20, unique=True)),
+                ("opened_at", models.DateTimeField(default=workflow.clock.now, editable=False)),
+                ("closed_at", models.DateTimeField(blank=True, editable=False, null=True)),
             ],
             options={
-                'ordering': ['-opened_at'],
+                "ordering": ["-opened_at"],
             },
         ),
         migrations.CreateModel(
-            name='CaseEntry',
+            name="CaseEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('text', models.TextField(max_length=20000)),
-                ('public', models.BooleanField(default=False)),
-                ('author_name', models.CharField(max_length=200)),
-                ('from_customer', models.BooleanField(default=False)),
-                ('at', models.DateTimeField(default=workflow.clock.now)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("text", models.TextField(max_length=20000)),
+                ("public", models.BooleanField(default=False)),
+                ("author_name", models.CharField(max_length=200)),
+                ("from_customer", models.BooleanField(default=False)),
+                ("at", models.DateTimeField(default=workflow.clock.now)),
             ],
             options={
-                'verbose_name_plural': 'case entries',
-                'ordering': ['at', 'pk'],
+                "verbose_name_plural": "case entries",
+                "ordering": ["at", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='Link',
+            name="Link",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('external', models.CharField(blank=True, help_text='An incident or problem record elsewhere.', max_length=200)),
-                ('relation', models.CharField(choices=[('related', 'is related to'), ('duplicates', 'duplicates'), ('split_from', 'was split from'), ('needs', 'needs first')], default='related', max_length=12)),
-                ('at', models.DateTimeField(default=workflow.clock.now)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "external",
+                    models.CharField(
+                        blank=True,
+                        help_text="An incident or problem record elsewhere.",
+                        max_length=200,
+                    ),
+                ),
+                (
+                    "relation",
+                    models.CharField(
+                        choices=[
+                            ("related", "is related to"),
+                            ("duplicates", "duplicates"),
+                            ("split_from", "was split from"),
+                            ("needs", "needs first"),
+                        ],
+                        default="related",
+                        max_length=12,
+                    ),
+                ),
+                ("at", models.DateTimeField(default=workflow.clock.now)),
             ],
         ),
         migrations.CreateModel(
-            name='Request',
+            name="Request",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state_since', models.DateTimeField(default=workflow.clock.now, editable=False)),
-                ('reference', models.CharField(editable=False, max_length=20, unique=True)),
-                ('submission_key', models.UUIDField(blank=True, editable=False, null=True, unique=True)),
-                ('title', models.CharField(max_length=160)),
-                ('description', models.TextField(max_length=20000)),
-                ('channel', models.CharField(choices=[('representative', 'Taken in by a representative'), ('web', 'Web form'), ('email', 'E-mail'), ('api', 'API'), ('split', 'Split off another request'), ('import', 'Import')], default='representative', max_length=16)),
-                ('needed_by', models.DateField(blank=True, null=True)),
-                ('state', django_fsm.FSMField(choices=[('triage', 'Triage'), ('discovery', 'Discovery'), ('parts_maintenance', 'Parts maintenance'), ('pending', 'Pending'), ('assigned', 'Assigned'), ('awaiting_scheduling', 'Awaiting scheduling'), ('scheduled', 'Scheduled'), ('planning', 'Planning'), ('in_fulfillment', 'In fulfillment'), ('testing', 'Testing'), ('billing', 'Billing'), ('customer_notice', 'Customer notice'), ('closed', 'Closed'), ('declined', 'Declined'), ('cancelled', 'Cancelled')], default='triage', editable=False, max_length=20)),
-                ('pass_number', models.PositiveSmallIntegerField(default=1, editable=False)),
-                ('kind', models.CharField(blank=True, choices=[('assistance', 'Assistance'), ('enhancement', 'Enhancement')], max_length=12)),
-                ('assigned_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('impact', models.PositiveSmallIntegerField(choices=[(1, 'High'), (2, 'Medium'), (3, 'Low')], default=2)),
-                ('urgency', models.PositiveSmallIntegerField(choices=[(1, 'High'), (2, 'Medium'), (3, 'Low')], default=2)),
-                ('priority', models.PositiveSmallIntegerField(choices=[(1, 'Critical'), (2, 'High'), (3, 'Normal'), (4, 'Low')], default=3)),
-                ('response_due_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('due_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('target_source', models.CharField(blank=True, editable=False, max_length=120)),
-                ('service_level', models.CharField(blank=True, editable=False, max_length=12)),
-                ('estimate_hours', models.DecimalField(blank=True, decimal_places=2, max_digits=7, null=True)),
-                ('earliest_on', models.DateField(blank=True, null=True)),
-                ('charge_expected', models.BooleanField(blank=True, null=True)),
-                ('hold_reason', models.TextField(blank=True, default='')),
-                ('held_since', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('review_on', models.DateField(blank=True, null=True)),
-                ('waiting_for', models.CharField(blank=True, choices=[('customer', "the customer's answer"), ('vendor', 'a vendor'), ('budget', 'budget'), ('other', 'something else')], max_length=10)),
-                ('resolution', models.TextField(blank=True)),
-                ('outcome', models.CharField(blank=True, choices=[('proposal_declined', 'Proposal declined'), ('nothing_needed', 'Nothing needed'), ('not_offered', 'Not offered'), ('incident', 'An incident, not a request'), ('problem', 'Problem management work, not a request'), ('duplicate', 'Duplicate of another request')], max_length=20)),
-                ('created_at', models.DateTimeField(default=workflow.clock.now, editable=False)),
-                ('closed_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("state_since", models.DateTimeField(default=workflow.clock.now, editable=False)),
+                ("reference", models.CharField(editable=False, max_length=20, unique=True)),
+                (
+                    "submission_key",
+                    models.UUIDField(blank=True, editable=False, null=True, unique=True),
+                ),
+                ("title", models.CharField(max_length=160)),
+                ("description", models.TextField(max_length=20000)),
+                (
+                    "channel",
+                    models.CharField(
+                        choices=[
+                            ("representative", "Taken in by a representative"),
+                            ("web", "Web form"),
+                            ("email", "E-mail"),
+                            ("api", "API"),
+                            ("split", "Split off another request"),
+                            ("import", "Import"),
+                        ],
+                        default="representative",
+                        max_length=16,
+                    ),
+                ),
+                ("needed_by", models.DateField(blank=True, null=True)),
+                (
+                    "state",
+                    django_fsm.FSMField(
+                        choices=[
+                            ("triage", "Triage"),
+                            ("discovery", "Discovery"),
+                            ("parts_maintenance", "Parts maintenance"),
+                            ("pending", "Pending"),
+                            ("assigned", "Assigned"),
+                            ("awaiting_scheduling", "Awaiting scheduling"),
+                            ("scheduled", "Scheduled"),
+                            ("planning", "Planning"),
+                            ("in_fulfillment", "In fulfillment"),
+                            ("testing", "Testing"),
+                            ("billing", "Billing"),
+                            ("customer_notice", "Customer notice"),
+                            ("closed", "Closed"),
+                            ("declined", "Declined"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="triage",
+                        editable=False,
+                        max_length=20,
+                    ),
+                ),
+                ("pass_number", models.PositiveSmallIntegerField(default=1, editable=False)),
+                (
+                    "kind",
+                    models.CharField(
+                        blank=True,
+                        choices=[("assistance", "Assistance"), ("enhancement", "Enhancement")],
+                        max_length=12,
+                    ),
+                ),
+                ("assigned_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "impact",
+                    models.PositiveSmallIntegerField(
+                        choices=[(1, "High"), (2, "Medium"), (3, "Low")], default=2
+                    ),
+                ),
+                (
+                    "urgency",
+                    models.PositiveSmallIntegerField(
+                        choices=[(1, "High"), (2, "Medium"), (3, "Low")], default=2
+                    ),
+                ),
+                (
+                    "priority",
+                    models.PositiveSmallIntegerField(
+                        choices=[(1, "Critical"), (2, "High"), (3, "Normal"), (4, "Low")], default=3
+                    ),
+                ),
+                ("response_due_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("due_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("target_source", models.CharField(blank=True, editable=False, max_length=120)),
+                ("service_level", models.CharField(blank=True, editable=False, max_length=12)),
+                (
+                    "estimate_hours",
+                    models.DecimalField(blank=True, decimal_places=2, max_digits=7, null=True),
+                ),
+                ("earliest_on", models.DateField(blank=True, null=True)),
+                ("charge_expected", models.BooleanField(blank=True, null=True)),
+                ("hold_reason", models.TextField(blank=True, default="")),
+                ("held_since", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("review_on", models.DateField(blank=True, null=True)),
+                (
+                    "waiting_for",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("customer", "the customer's answer"),
+                            ("vendor", "a vendor"),
+                            ("budget", "budget"),
+                            ("other", "something else"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("resolution", models.TextField(blank=True)),
+                (
+                    "outcome",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("proposal_declined", "Proposal declined"),
+                            ("nothing_needed", "Nothing needed"),
+                            ("not_offered", "Not offered"),
+                            ("incident", "An incident, not a request"),
+                            ("problem", "Problem management work, not a request"),
+                            ("duplicate", "Duplicate of another request"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=workflow.clock.now, editable=False)),
+                ("closed_at", models.DateTimeField(blank=True, editable=False, null=True)),
             ],
             options={
-                'ordering': ['-created_at', '-pk'],
+                "ordering": ["-created_at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='TrackingToken',
+            name="TrackingToken",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(max_length=64, unique=True)),
-                ('created_at', models.DateTimeField(default=workflow.clock.now)),
-                ('expires_at', models.DateTimeField()),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("digest", models.CharField(max_length=64, unique=True)),
+                ("created_at", models.DateTimeField(default=workflow.clock.now)),
+                ("expires_at", models.DateTimeField()),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='TriageDecision',
+            name="TriageDecision",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('pass_number', models.PositiveSmallIntegerField(default=1)),
-                ('checklist', models.JSONField(default=dict)),
-                ('standard', models.BooleanField(null=True)),
-                ('existing_service', models.BooleanField(null=True)),
-                ('current_customer', models.BooleanField(null=True)),
-                ('scope_reason', models.CharField(blank=True, max_length=300)),
-                ('recommended', models.CharField(choices=[('assistance', 'Assistance: CRM Pending Queue'), ('enhancement', 'Enhancement: awaiting scheduling'), ('discovery', 'Discovery'), ('unknown', 'Stays in triage')], max_length=12)),
-                ('decided', models.CharField(choices=[('assistance', 'Assistance: CRM Pending Queue'), ('enhancement', 'Enhancement: awaiting scheduling'), ('discovery', 'Discovery'), ('unknown', 'Stays in triage')], max_length=12)),
-                ('override_reason', models.TextField(blank=True)),
-                ('at', models.DateTimeField(default=workflow.clock.now)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("pass_number", models.PositiveSmallIntegerField(default=1)),
+                ("checklist", models.JSONField(default=dict)),
+                ("standard", models.BooleanField(null=True)),
+                ("existing_service", models.BooleanField(null=True)),
+                ("current_customer", models.BooleanField(null=True)),
+                ("scope_reason", models.CharField(blank=True, max_length=300)),
+                (
+                    "recommended",
+                    models.CharField(
+                        choices=[
+                            ("assistance", "Assistance: CRM Pending Queue"),
+                            ("enhancement", "Enhancement: awaiting scheduling"),
+                            ("discovery", "Discovery"),
+                            ("unknown", "Stays in triage"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "decided",
+                    models.CharField(
+                        choices=[
+                            ("assistance", "Assistance: CRM Pending Queue"),
+                            ("enhancement", "Enhancement: awaiting scheduling"),
+                            ("discovery", "Discovery"),
+                            ("unknown", "Stays in triage"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("override_reason", models.TextField(blank=True)),
+                ("at", models.DateTimeField(default=workflow.clock.now)),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='Watcher',
+            name="Watcher",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
             ],
         ),
     ]

@@ -7,205 +7,481 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('asd', '0001_initial'),
-        ('fulfillment', '0001_initial'),
-        ('requests_app', '0001_initial'),
+        ("asd", "0001_initial"),
+        ("fulfillment", "0001_initial"),
+        ("requests_app", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='attachment',
-            name='uploaded_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="attachment",
+            name="uploaded_by",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='attachment',
-            name='case',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='attachments', to='requests_app.case'),
+            model_name="attachment",
+            name="case",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="attachments",
+                to="requests_app.case",
+            ),
         ),
         migrations.AddField(
-            model_name='caseentry',
-            name='author',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="caseentry",
+            name="author",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='caseentry',
-            name='case',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='entries', to='requests_app.case'),
+            model_name="caseentry",
+            name="case",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="entries",
+                to="requests_app.case",
+            ),
         ),
         migrations.AddField(
-            model_name='attachment',
-            name='entry',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='attachments', to='requests_app.caseentry'),
+            model_name="attachment",
+            name="entry",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="attachments",
+                to="requests_app.caseentry",
+            ),
         ),
         migrations.AddField(
-            model_name='request',
-            name='agency',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='requests', to='asd.agency'),
+            model_name="request",
+            name="agency",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="requests",
+                to="asd.agency",
+            ),
         ),
         migrations.AddField(
-            model_name='request',
-            name='contact',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='requests', to='asd.contact'),
+            model_name="request",
+            name="contact",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="requests",
+                to="asd.contact",
+            ),
         ),
         migrations.AddField(
-            model_name='request',
-            name='provider_group',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='requests', to='fulfillment.providergroup'),
+            model_name="request",
+            name="provider_group",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="requests",
+                to="fulfillment.providergroup",
+            ),
         ),
         migrations.AddField(
-            model_name='request',
-            name='representative',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='represented_requests', to=settings.AUTH_USER_MODEL),
+            model_name="request",
+            name="representative",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="represented_requests",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='request',
-            name='service',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='requests', to='asd.service'),
+            model_name="request",
+            name="service",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="requests",
+                to="asd.service",
+            ),
         ),
         migrations.AddField(
-            model_name='request',
-            name='specialist',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='assigned_requests', to=settings.AUTH_USER_MODEL),
+            model_name="request",
+            name="specialist",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="assigned_requests",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='request',
-            name='taken_in_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="request",
+            name="taken_in_by",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='link',
-            name='source',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='links_out', to='requests_app.request'),
+            model_name="link",
+            name="source",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="links_out",
+                to="requests_app.request",
+            ),
         ),
         migrations.AddField(
-            model_name='link',
-            name='target',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='links_in', to='requests_app.request'),
+            model_name="link",
+            name="target",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="links_in",
+                to="requests_app.request",
+            ),
         ),
         migrations.AddField(
-            model_name='case',
-            name='request',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='case', to='requests_app.request'),
+            model_name="case",
+            name="request",
+            field=models.OneToOneField(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="case",
+                to="requests_app.request",
+            ),
         ),
         migrations.AddField(
-            model_name='trackingtoken',
-            name='contact',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='asd.contact'),
+            model_name="trackingtoken",
+            name="contact",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="+", to="asd.contact"
+            ),
         ),
         migrations.AddField(
-            model_name='trackingtoken',
-            name='request',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tracking_tokens', to='requests_app.request'),
+            model_name="trackingtoken",
+            name="request",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="tracking_tokens",
+                to="requests_app.request",
+            ),
         ),
         migrations.AddField(
-            model_name='triagedecision',
-            name='by',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="triagedecision",
+            name="by",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='triagedecision',
-            name='request',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='triage_decisions', to='requests_app.request'),
+            model_name="triagedecision",
+            name="request",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="triage_decisions",
+                to="requests_app.request",
+            ),
         ),
         migrations.AddField(
-            model_name='watcher',
-            name='contact',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, to='asd.contact'),
+            model_name="watcher",
+            name="contact",
+            field=models.ForeignKey(
+                blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, to="asd.contact"
+            ),
         ),
         migrations.AddField(
-            model_name='watcher',
-            name='request',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='watchers', to='requests_app.request'),
+            model_name="watcher",
+            name="request",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="watchers",
+                to="requests_app.request",
+            ),
         ),
         migrations.AddField(
-            model_name='watcher',
-            name='user',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='watching', to=settings.AUTH_USER_MODEL),
+            model_name="watcher",
+            name="user",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="watching",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddConstraint(
-            model_name='attachment',
-            constraint=models.CheckConstraint(condition=models.Q(('withdrawn_at__isnull', True), models.Q(('withdrawn_reason', ''), _negated=True), _connector='OR'), name='attachment_withdrawn_with_reason'),
+            model_name="attachment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("withdrawn_at__isnull", True),
+                    models.Q(("withdrawn_reason", ""), _negated=True),
+                    _connector="OR",
+                ),
+                name="attachment_withdrawn_with_reason",
+            ),
         ),
         migrations.AddIndex(
-            model_name='request',
-            index=models.Index(fields=['-created_at', '-id'], name='request_newest'),
+            model_name="request",
+            index=models.Index(fields=["-created_at", "-id"], name="request_newest"),
         ),
         migrations.AddIndex(
-            model_name='request',
-            index=models.Index(condition=models.Q(('state__in', ['triage', 'discovery', 'parts_maintenance', 'pending', 'assigned', 'awaiting_scheduling', 'scheduled', 'planning', 'in_fulfillment', 'testing', 'billing', 'customer_notice'])), fields=['provider_group', 'state', 'priority', 'due_at', 'created_at'], name='request_queue'),
+            model_name="request",
+            index=models.Index(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "triage",
+                            "discovery",
+                            "parts_maintenance",
+                            "pending",
+                            "assigned",
+                            "awaiting_scheduling",
+                            "scheduled",
+                            "planning",
+                            "in_fulfillment",
+                            "testing",
+                            "billing",
+                            "customer_notice",
+                        ],
+                    )
+                ),
+                fields=["provider_group", "state", "priority", "due_at", "created_at"],
+                name="request_queue",
+            ),
         ),
         migrations.AddIndex(
-            model_name='request',
-            index=models.Index(condition=models.Q(('state__in', ['triage', 'discovery', 'parts_maintenance', 'pending', 'assigned', 'awaiting_scheduling', 'scheduled', 'planning', 'in_fulfillment', 'testing', 'billing', 'customer_notice'])), fields=['representative', 'state', 'due_at'], name='request_representative'),
+            model_name="request",
+            index=models.Index(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "triage",
+                            "discovery",
+                            "parts_maintenance",
+                            "pending",
+                            "assigned",
+                            "awaiting_scheduling",
+                            "scheduled",
+                            "planning",
+                            "in_fulfillment",
+                            "testing",
+                            "billing",
+                            "customer_notice",
+                        ],
+                    )
+                ),
+                fields=["representative", "state", "due_at"],
+                name="request_representative",
+            ),
         ),
         migrations.AddIndex(
-            model_name='request',
-            index=models.Index(condition=models.Q(('state__in', ['triage', 'discovery', 'parts_maintenance', 'pending', 'assigned', 'awaiting_scheduling', 'scheduled', 'planning', 'in_fulfillment', 'testing', 'billing', 'customer_notice'])), fields=['specialist', 'assigned_at'], name='request_specialist'),
+            model_name="request",
+            index=models.Index(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "triage",
+                            "discovery",
+                            "parts_maintenance",
+                            "pending",
+                            "assigned",
+                            "awaiting_scheduling",
+                            "scheduled",
+                            "planning",
+                            "in_fulfillment",
+                            "testing",
+                            "billing",
+                            "customer_notice",
+                        ],
+                    )
+                ),
+                fields=["specialist", "assigned_at"],
+                name="request_specialist",
+            ),
         ),
         migrations.AddIndex(
-            model_name='request',
-            index=models.Index(fields=['state', '-created_at'], name='request_state'),
+            model_name="request",
+            index=models.Index(fields=["state", "-created_at"], name="request_state"),
         ),
         migrations.AddIndex(
-            model_name='request',
-            index=models.Index(fields=['agency', '-created_at'], name='request_agency'),
+            model_name="request",
+            index=models.Index(fields=["agency", "-created_at"], name="request_agency"),
         ),
         migrations.AddIndex(
-            model_name='request',
-            index=models.Index(condition=models.Q(('state__in', ['triage', 'discovery', 'parts_maintenance', 'pending', 'assigned', 'awaiting_scheduling', 'scheduled', 'planning', 'in_fulfillment', 'testing', 'billing', 'customer_notice'])), fields=['due_at'], name='request_due'),
+            model_name="request",
+            index=models.Index(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "triage",
+                            "discovery",
+                            "parts_maintenance",
+                            "pending",
+                            "assigned",
+                            "awaiting_scheduling",
+                            "scheduled",
+                            "planning",
+                            "in_fulfillment",
+                            "testing",
+                            "billing",
+                            "customer_notice",
+                        ],
+                    )
+                ),
+                fields=["due_at"],
+                name="request_due",
+            ),
         ),
         migrations.AddIndex(
-            model_name='request',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['title'], name='request_title_trigram', opclasses=['gin_trgm_ops']),
+            model_name="request",
+            index=django.contrib.postgres.indexes.GinIndex(
+                fields=["title"], name="request_title_trigram", opclasses=["gin_trgm_ops"]
+            ),
         ),
         migrations.AddIndex(
-            model_name='request',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['reference'], name='request_reference_trigram', opclasses=['gin_trgm_ops']),
+            model_name="request",
+            index=django.contrib.postgres.indexes.GinIndex(
+                fields=["reference"], name="request_reference_trigram", opclasses=["gin_trgm_ops"]
+            ),
         ),
         migrations.AddConstraint(
-            model_name='request',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['triage', 'discovery', 'parts_maintenance', 'pending', 'assigned', 'awaiting_scheduling', 'scheduled', 'planning', 'in_fulfillment', 'testing', 'billing', 'customer_notice', 'closed', 'declined', 'cancelled'])), name='request_state_known'),
+            model_name="request",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "triage",
+                            "discovery",
+                            "parts_maintenance",
+                            "pending",
+                            "assigned",
+                            "awaiting_scheduling",
+                            "scheduled",
+                            "planning",
+                            "in_fulfillment",
+                            "testing",
+                            "billing",
+                            "customer_notice",
+                            "closed",
+                            "declined",
+                            "cancelled",
+                        ],
+                    )
+                ),
+                name="request_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='request',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['', 'assistance', 'enhancement'])), name='request_kind_known'),
+            model_name="request",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["", "assistance", "enhancement"])),
+                name="request_kind_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='request',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('closed_at__isnull', False), ('state__in', ('closed', 'declined', 'cancelled'))), models.Q(models.Q(('state__in', ('closed', 'declined', 'cancelled')), _negated=True), ('closed_at__isnull', True)), _connector='OR'), name='request_closed_has_date'),
+            model_name="request",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("closed_at__isnull", False),
+                        ("state__in", ("closed", "declined", "cancelled")),
+                    ),
+                    models.Q(
+                        models.Q(("state__in", ("closed", "declined", "cancelled")), _negated=True),
+                        ("closed_at__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="request_closed_has_date",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='request',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['assigned', 'planning', 'in_fulfillment', 'testing']), _negated=True), ('specialist__isnull', False), _connector='OR'), name='request_in_work_has_specialist'),
+            model_name="request",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("state__in", ["assigned", "planning", "in_fulfillment", "testing"]),
+                        _negated=True,
+                    ),
+                    ("specialist__isnull", False),
+                    _connector="OR",
+                ),
+                name="request_in_work_has_specialist",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='link',
-            constraint=models.UniqueConstraint(fields=('source', 'target', 'relation'), name='link_once', nulls_distinct=True),
+            model_name="link",
+            constraint=models.UniqueConstraint(
+                fields=("source", "target", "relation"), name="link_once", nulls_distinct=True
+            ),
         ),
         migrations.AddConstraint(
-            model_name='link',
-            constraint=models.CheckConstraint(condition=models.Q(('source', models.F('target')), _negated=True), name='link_not_to_itself'),
+            model_name="link",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("source", models.F("target")), _negated=True),
+                name="link_not_to_itself",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='triagedecision',
-            constraint=models.CheckConstraint(condition=models.Q(('recommended', models.F('decided')), models.Q(('override_reason', ''), _negated=True), _connector='OR'), name='triage_override_has_reason'),
+            model_name="triagedecision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("recommended", models.F("decided")),
+                    models.Q(("override_reason", ""), _negated=True),
+                    _connector="OR",
+                ),
+                name="triage_override_has_reason",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='watcher',
-            constraint=models.UniqueConstraint(fields=('request', 'contact'), name='watcher_contact_once'),
+            model_name="watcher",
+            constraint=models.UniqueConstraint(
+                fields=("request", "contact"), name="watcher_contact_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='watcher',
-            constraint=models.UniqueConstraint(fields=('request', 'user'), name='watcher_user_once'),
+            model_name="watcher",
+            constraint=models.UniqueConstraint(
+                fields=("request", "user"), name="watcher_user_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='watcher',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('contact__isnull', False), ('user__isnull', True)), models.Q(('contact__isnull', True), ('user__isnull', False)), _connector='OR'), name='watcher_is_one_person'),
+            model_name="watcher",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("contact__isnull", False), ("user__isnull", True)),
+                    models.Q(("contact__isnull", True), ("user__isnull", False)),
+                    _connector="OR",
+                ),
+                name="watcher_is_one_person",
+            ),
         ),
     ]
