@@ -1,0 +1,24 @@
+"""Every address of the program. Each app writes its own in full."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from config.health import healthz, metrics, readyz
+
+admin.site.site_header = "Throughline administration"
+admin.site.site_title = "Throughline"
+admin.site.index_title = "Administration"
+
+urlpatterns = [
+    path("", include("workflow.urls")),
+    path("", include("requests_app.urls")),
+    path("", include("discovery.urls")),
+    path("", include("fulfillment.urls")),
+    path("", include("billing.urls")),
+    path("", include("asd.urls")),
+    path("api/v1/", include("config.api")),
+    path("admin/", admin.site.urls),
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
+]
