@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField
 
+from requests_app.models import Request
 from requests_app.who import SYSTEM, billing_office, car, member
 from workflow import clock
 from workflow.machine import guard, reason, step
@@ -63,8 +64,7 @@ class BillingCaseQuerySet(models.QuerySet["BillingCase"]):
         """The billing office sees all money; others that of requests they may see."""
         if user.is_active and (user.is_billing or user.is_superuser or user.is_auditor):
             return self
-        request_model = self.model._meta.get_field("request").related_model
-        return self.filter(request__in=request_model.objects.visible_to(user))
+        return self.filter(request__in=Request.objects.visible_to(user))
 
 
 class BillingCase(Machine):

@@ -3,8 +3,8 @@
 import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.models import Count
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from notifications.models import Notice

@@ -34,6 +34,7 @@ class Supervisor:
         self.commands: dict[str, list[str]] = {}
         self.restarts: dict[str, int] = {}
         self.stopping = False
+        self.environment: dict[str, str] = {}
 
     def start(self, name: str, words: list[str], role: str = "web") -> None:
         """Start one child; its lines are shown behind its name."""

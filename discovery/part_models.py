@@ -17,7 +17,7 @@ from workflow.machine import guard, reason, step
 from workflow.models import Machine
 
 if TYPE_CHECKING:
-    from workflow.models import User
+    pass
 
 
 @pghistory.track()
@@ -132,7 +132,7 @@ def received_in_full(line: "PartLine") -> bool:
 
 
 class PartLine(Machine):
-    """A part that a request needs: requested, rated, coded, listed; then ordered, received (D12)."""
+    """A part a request needs: requested, rated, coded, listed; then ordered, received (D12)."""
 
     class Change(models.TextChoices):
         LISTED = "listed", _("Already on the parts list")

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField
 
+from requests_app.models import Request
 from requests_app.who import SYSTEM, car, team
 from workflow import clock
 from workflow.machine import guard, reason, step
@@ -49,8 +50,7 @@ def still_valid(proposal: "Proposal") -> bool:
 class ProposalQuerySet(models.QuerySet["Proposal"]):
     def visible_to(self, user: "User") -> "ProposalQuerySet":
         """Proposals of the requests that this person may see."""
-        request_model = self.model._meta.get_field("request").related_model
-        return self.filter(request__in=request_model.objects.visible_to(user))
+        return self.filter(request__in=Request.objects.visible_to(user))
 
 
 class Proposal(Machine):
@@ -136,7 +136,7 @@ class Proposal(Machine):
 
     @property
     def has_purchase_order(self) -> bool:
-        """A PO with file, number and amount; or, where the total is zero, why none is needed (D9)."""
+        """A PO with file, number and amount; where the total is zero, why none is needed (D9)."""
         order = self.purchase_orders.last()
         if order is None:
             return False

@@ -1,4 +1,4 @@
-"""The outbox: one row per thing said to one person. The row is the record, the broker only a nudge."""
+"""The outbox: one row per thing said to one person. The broker is only a nudge."""
 
 import uuid
 
@@ -8,7 +8,7 @@ from django.utils import timezone
 
 
 class Notice(models.Model):
-    """One message to one recipient, written in the transaction of the change it tells about (F8)."""
+    """One message to one recipient, written with the change that it tells about (F8)."""
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"

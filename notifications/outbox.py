@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.db import models, transaction
 
 from notifications.models import Notice
@@ -21,7 +20,7 @@ class Recipient:
     address: str
     name: str = ""
     language: str = "en"
-    user: AbstractBaseUser | None = None
+    user: Any = None
     context: dict[str, Any] = field(default_factory=dict)
 
 

@@ -54,7 +54,8 @@ def triage(
     if decided != table.route and not override_reason.strip():
         raise ValidationError(
             {
-                "override_reason": f"The table recommends {table.route}. Say why you decide otherwise."
+                "override_reason": f"The table recommends {table.route}: "
+                "say why you decide otherwise."
             }
         )
     if decided in Kind.values and service is None:
@@ -310,7 +311,7 @@ def edit(request: Request, *, by: Actor, **words: Any) -> Request:
 @action("comment", "Add an update", model=REQUEST, at=State, form=forms.CommentForm,
         who=[staff], place="case", order=40, on_hold=True)  # fmt: skip
 def comment(request: Request, *, by: Actor, text: str, public: bool, files: list[Any]) -> Any:
-    """An update on the case, internal unless said otherwise; public ones reach the customer (X6)."""
+    """An update on the case, internal unless said otherwise; public ones are mailed (X6)."""
     entry = add_entry(request, text, by=by, public=public, files=files)
     record(
         request,

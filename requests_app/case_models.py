@@ -4,6 +4,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from django.apps import apps
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -54,12 +55,8 @@ class CaseEntry(models.Model):
 class AttachmentQuerySet(models.QuerySet["Attachment"]):
     def visible_to(self, user: "User") -> "AttachmentQuerySet":
         """Files of the requests that this person may see."""
-        request_model = (
-            self.model._meta.get_field("case")
-            .related_model._meta.get_field("request")
-            .related_model
-        )
-        return self.filter(case__request__in=request_model.objects.visible_to(user))
+        requests = apps.get_model("requests_app", "Request").objects
+        return self.filter(case__request__in=requests.visible_to(user))
 
     def kept(self) -> "AttachmentQuerySet":
         return self.filter(withdrawn_at__isnull=True)

@@ -94,7 +94,7 @@ def store(
             file=upload,
             name=name,
             content_type=content_type,
-            size=upload.size,
+            size=upload.size or 0,
             sha256=digest.hexdigest(),
             public=public,
             uploaded_by=actor.user,

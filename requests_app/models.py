@@ -319,7 +319,7 @@ class Request(Process):
 
 
 class TriageDecision(models.Model):
-    """What triage knew, what the table recommended, and what was decided (D2, F16). Kept as it was."""
+    """What triage knew, what the table recommended, what was decided: kept as it was (D2, F16)."""
 
     ROUTES = [
         ("assistance", _("Assistance: CRM Pending Queue")),

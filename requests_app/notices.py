@@ -58,9 +58,10 @@ def specialist(request: "Request", event: "Event") -> Iterable[Recipient]:
 
 def leads(request: "Request", event: "Event") -> Iterable[Recipient]:
     """The leads of the provider group."""
-    if request.provider_group_id is None:
+    group = request.provider_group
+    if group is None:
         return
-    for membership in request.provider_group.memberships.filter(is_lead=True).select_related(
+    for membership in group.memberships.filter(is_lead=True).select_related(
         "user"
     ):
         if membership.user_id != event.actor_id:

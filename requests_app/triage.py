@@ -1,4 +1,4 @@
-"""Triage: the facts, the table, and what would change its answer. Pure, tested exhaustively (D2)."""
+"""Triage: the facts, the table, what would change its answer. Pure, tested exhaustively (D2)."""
 
 from dataclasses import dataclass
 from datetime import date

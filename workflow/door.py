@@ -89,7 +89,8 @@ def _take(row: Machine, declared: Step, actor: Actor, facts: dict[str, Any]) -> 
     for name in declared.stamps:
         setattr(row, name, clock.now())
     for name in declared.clears:
-        setattr(row, name, row._meta.get_field(name).get_default())
+        empty: Any = row._meta.get_field(name)
+        setattr(row, name, empty.get_default())
     if declared.target is not None:
         row.state_since = clock.now()
     del row.__dict__["_guard_answers"]
@@ -218,7 +219,7 @@ def _fields(row: models.Model) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Facts as JSON: model instances as text, files by name, everything else by Django's encoder."""
+    """Facts as JSON: model instances as text, files by name, the rest by Django's encoder."""
 
     class Encoder(DjangoJSONEncoder):
         def default(self, o: Any) -> Any:

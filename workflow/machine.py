@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django_fsm import transition
 
-from workflow.actors import Actor, Who
+from workflow.actors import Actor, Who, as_actor
 
 CLAUSE = re.compile(r"\b[DFX]\d{1,2}\b")
 
@@ -173,7 +173,7 @@ def step(
                 source=row.source,
                 target=row.target,
                 conditions=list(row.given),
-                permission=row.allowed,
+                permission=lambda subject, person, row=row: row.allowed(subject, as_actor(person)),
                 custom={"step": row},
             )(method)
         return method
@@ -181,24 +181,30 @@ def step(
     return wrap
 
 
+def _methods(model: type[models.Model]) -> dict[str, Any]:
+    """The step methods of a machine, by name, as django_fsm collected them."""
+    field: Any = model._meta.get_field("state")
+    return field.transitions[model]
+
+
 def steps_of(model: type[models.Model]) -> list[Step]:
     """Every declared row of a model's machine, in the order of the file."""
     rows = [
-        t.custom["step"]
-        for method in model._meta.get_field("state").transitions[model].values()
-        for t in method._django_fsm.transitions.values()
+        transition.custom["step"]
+        for method in _methods(model).values()
+        for transition in method._django_fsm.transitions.values()
     ]
     return sorted(rows, key=lambda row: row.line)
 
 
-def find_step(subject: models.Model, name: str) -> Step | None:
+def find_step(subject: Any, name: str) -> Step | None:
     """The row called `name` that starts in the subject's state, or None."""
-    method = subject._meta.get_field("state").transitions[type(subject)].get(name)
+    method = _methods(type(subject)).get(name)
     found = method and method._django_fsm.transitions.get(subject.state)
     return found.custom["step"] if found else None
 
 
-def blockers(subject: models.Model, name: str) -> list[str]:
+def blockers(subject: Any, name: str) -> list[str]:
     """Why this step is not possible now: the sentences for a disabled button and for an error."""
     row = find_step(subject, name)
     if row is None:

@@ -117,6 +117,12 @@ class Machine(models.Model):
 
     state_since = models.DateTimeField(default=clock.now, editable=False)
 
+    if TYPE_CHECKING:
+        state: str
+
+        def get_state_display(self) -> str:
+            """Django makes it from the choices of the state."""
+
     class Meta:
         abstract = True
 
@@ -136,7 +142,7 @@ class Machine(models.Model):
 
 
 class Event(models.Model):
-    """One thing that happened: who, when, what, from, to, why. Never changed, never deleted (X7)."""
+    """One thing that happened: who, when, what, from, to, why. Never changed or deleted (X7)."""
 
     stream_type = models.ForeignKey(ContentType, models.PROTECT, related_name="+")
     stream_id = models.BigIntegerField()

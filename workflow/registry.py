@@ -21,7 +21,7 @@ class ActionForm(forms.Form):
     `hidden` fields name the row acted upon (a plan item, a part line) in lists of rows.
     """
 
-    def __init__(self, *args: Any, subject: Machine, actor: Actor, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, subject: Any, actor: Actor, **kwargs: Any) -> None:
         self.subject = subject
         self.actor = actor
         kwargs.setdefault("label_suffix", "")
