@@ -1,0 +1,442 @@
+"""Requests and cases through the API: the same door, the same words, the same rights."""
+
+import uuid
+from datetime import date
+from typing import Any
+
+import django_filters
+from django.db.models import Q, QuerySet
+from django.http import QueryDict
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_field,
+)
+from rest_framework import mixins, serializers, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request as ApiRequest
+from rest_framework.response import Response
+
+from asd.models import Agency, Contact, Service, normalised
+from requests_app.filters import RequestFilter, groups_for
+from requests_app.models import Attachment, Case, CaseEntry, Request
+from requests_app.onboarding import take_in_at_the_desk
+from requests_app.states import LANES, Level
+from requests_app.who import any_representative
+from workflow import clock
+from workflow.actors import as_actor
+from workflow.api import Pages, PlainInput, once
+from workflow.api_actions import ActionData, EventData, describe, result_of, typed_in
+from workflow.registry import offers, perform
+
+REFERENCE = r"[A-Za-z]+-\d{4}-\d+"
+KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="The same key again gets the first answer; the work is done once.",
+)
+NO = {
+    400: OpenApiResponse(description="The facts do not do: sentences by field."),
+    403: OpenApiResponse(description="Not yours to do."),
+    404: OpenApiResponse(description="No such request, or not yours to see; or no such action."),
+    409: OpenApiResponse(description="The process does not allow it now: a sentence and a code."),
+    422: OpenApiResponse(description="The Idempotency-Key was used for another call."),
+}
+
+
+class ApiRequestFilter(RequestFilter):
+    """The filters of the list, by code and slug instead of id; nothing is left out unasked."""
+
+    agency = django_filters.ModelChoiceFilter(
+        queryset=Agency.objects.all(), to_field_name="code", label="Agency code"
+    )
+    service = django_filters.ModelChoiceFilter(
+        queryset=Service.objects.all(), to_field_name="slug", label="Service slug"
+    )
+    group = django_filters.ModelChoiceFilter(
+        field_name="provider_group",
+        queryset=lambda request: groups_for(request),
+        to_field_name="slug",
+        label="Provider group slug",
+    )
+    representative = django_filters.CharFilter(field_name="representative__username")
+    specialist = django_filters.CharFilter(field_name="specialist__username")
+
+    def __init__(self, data: Any = None, *args: Any, request: Any, **kwargs: Any) -> None:
+        given = data.copy() if data is not None else QueryDict(mutable=True)
+        for name, value in {"scope": "all", "status": "any", "sort": "-created"}.items():
+            given.setdefault(name, value)
+        super().__init__(given, *args, request=request, **kwargs)
+
+
+class AgencyBrief(serializers.ModelSerializer):
+    """An agency, as much as a row needs."""
+
+    class Meta:
+        model = Agency
+        fields = ["id", "code", "name"]
+
+
+class ContactBrief(serializers.ModelSerializer):
+    """Who asks."""
+
+    class Meta:
+        model = Contact
+        fields = ["id", "name", "email"]
+
+
+class RequestRow(serializers.ModelSerializer):
+    """A request in a list."""
+
+    state_label = serializers.CharField(source="get_state_display", read_only=True)
+    lane = serializers.ChoiceField(choices=sorted(set(LANES.values())), read_only=True)
+    agency = AgencyBrief(read_only=True)
+    service = serializers.SlugRelatedField(slug_field="slug", read_only=True)
+    group = serializers.SlugRelatedField(source="provider_group", slug_field="slug", read_only=True)
+    specialist = serializers.SlugRelatedField(slug_field="username", read_only=True)
+    representative = serializers.SlugRelatedField(slug_field="username", read_only=True)
+    on_hold = serializers.BooleanField(source="is_on_hold", read_only=True)
+    url = serializers.CharField(source="get_absolute_url", read_only=True)
+
+    class Meta:
+        model = Request
+        fields = [
+            "reference",
+            "title",
+            "state",
+            "state_label",
+            "state_since",
+            "lane",
+            "kind",
+            "agency",
+            "service",
+            "group",
+            "specialist",
+            "representative",
+            "priority",
+            "due_at",
+            "on_hold",
+            "created_at",
+            "closed_at",
+            "url",
+        ]
+        read_only_fields = fields
+
+
+class ResultData(serializers.Serializer):
+    """What an action made."""
+
+    model = serializers.CharField()
+    id = serializers.CharField()
+    reference = serializers.CharField(allow_null=True)
+
+
+class FactsData(serializers.Serializer):
+    """The key facts of D14 and F16."""
+
+    current_customer = serializers.BooleanField()
+    existing_service = serializers.BooleanField()
+
+
+class RequestDetail(RequestRow):
+    """A request with everything about it and what the caller can do."""
+
+    contact = ContactBrief(read_only=True)
+    case = serializers.SlugRelatedField(slug_field="reference", read_only=True)
+    facts = serializers.SerializerMethodField()
+    available_actions = serializers.SerializerMethodField()
+
+    class Meta(RequestRow.Meta):
+        fields = [
+            *RequestRow.Meta.fields,
+            "description",
+            "contact",
+            "channel",
+            "needed_by",
+            "impact",
+            "urgency",
+            "pass_number",
+            "case",
+            "facts",
+            "response_due_at",
+            "target_source",
+            "service_level",
+            "estimate_hours",
+            "earliest_on",
+            "charge_expected",
+            "hold_reason",
+            "held_since",
+            "review_on",
+            "waiting_for",
+            "resolution",
+            "outcome",
+            "available_actions",
+        ]
+        read_only_fields = fields
+
+    @extend_schema_field(FactsData)
+    def get_facts(self, req: Request) -> dict[str, bool]:
+        return {"current_customer": req.has_sla, "existing_service": req.service_id is not None}
+
+    @extend_schema_field(ActionData(many=True))
+    def get_available_actions(self, req: Request) -> list[dict[str, Any]]:
+        return [describe(offer) for offer in offers(req, self.context["request"].user)]
+
+
+class RequestDone(RequestDetail):
+    """A request after an action, and what the action made."""
+
+    result = ResultData(allow_null=True, read_only=True)
+
+    class Meta(RequestDetail.Meta):
+        fields = [*RequestDetail.Meta.fields, "result"]
+        read_only_fields = fields
+
+
+class ContactInput(serializers.Serializer):
+    """A contact: by id, or by name and e-mail (found by the e-mail, or made)."""
+
+    id = serializers.IntegerField(required=False, min_value=1)
+    name = serializers.CharField(required=False, max_length=120)
+    email = serializers.EmailField(required=False)
+    phone = serializers.CharField(required=False, max_length=40, allow_blank=True, default="")
+
+    def to_internal_value(self, data: Any) -> Any:
+        """A bare id will do."""
+        if isinstance(data, int | str) and str(data).isdigit():
+            data = {"id": data}
+        return super().to_internal_value(data)
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        if "id" not in data and not (data.get("name") and data.get("email")):
+            raise serializers.ValidationError("Give the id of a contact, or name and e-mail.")
+        return data
+
+
+class RequestInput(serializers.Serializer):
+    """A request taken in on behalf of an agency's contact (X10)."""
+
+    title = serializers.CharField(max_length=160)
+    description = serializers.CharField(max_length=20_000)
+    agency = serializers.CharField(help_text="Its code, or its id.")
+    contact = ContactInput(help_text="An id, or name and e-mail.")
+    service = serializers.SlugRelatedField(
+        slug_field="slug", queryset=Service.objects.orderable(), required=False, allow_null=True
+    )
+    needed_by = serializers.DateField(required=False, allow_null=True)
+    impact = serializers.ChoiceField(choices=Level.choices, default=Level.MEDIUM)
+    urgency = serializers.ChoiceField(choices=Level.choices, default=Level.MEDIUM)
+    submission_key = serializers.UUIDField(
+        required=False, help_text="The same key twice is one request."
+    )
+
+    def validate_title(self, text: str) -> str:
+        return normalised(text)
+
+    def validate_agency(self, text: str) -> Agency:
+        active = Agency.objects.filter(is_active=True)
+        found = active.filter(code__iexact=text).first()
+        if found is None and text.isascii() and text.isdigit():
+            found = active.filter(pk=min(int(text), 2**63 - 1)).first()
+        if found is None:
+            raise serializers.ValidationError("There is no active agency with this code or id.")
+        return found
+
+    def validate_needed_by(self, day: date | None) -> date | None:
+        if day is not None and day < clock.today():
+            raise serializers.ValidationError("Choose today or a later date.")
+        return day
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Whose contact it is can only be said once the agency is known."""
+        given = data.pop("contact")
+        mine = Contact.objects.active().filter(agency=data["agency"])
+        wanted = Q(pk=given["id"]) if "id" in given else Q(email__iexact=given["email"])
+        data["contact"] = mine.filter(wanted).first()
+        data["new_contact"] = None
+        if data["contact"] is None and "id" in given:
+            raise serializers.ValidationError(
+                {"contact": ["This agency has no active contact with this id."]}
+            )
+        if data["contact"] is None:
+            data["new_contact"] = {k: given[k] for k in ("name", "email", "phone")}
+        return data
+
+
+class RequestViewSet(
+    PlainInput,
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet,
+):
+    """Requests: what one may see of them, taking one in, and everything people do with them."""
+
+    queryset = Request.objects.none()
+    serializer_class = RequestRow
+    filterset_class = ApiRequestFilter
+    pagination_class = Pages
+    lookup_field = "reference"
+    lookup_value_regex = REFERENCE
+
+    def get_queryset(self) -> QuerySet[Request]:
+        rows = Request.objects.visible_to(self.request.user).for_list()
+        if self.action == "list":
+            return rows
+        return rows.select_related(
+            "contact", "case", "agency__representative", "agency__deputy", "representative__deputy"
+        )
+
+    def get_serializer_class(self) -> Any:
+        return RequestRow if self.action == "list" else RequestDetail
+
+    @extend_schema(request=RequestInput, responses={201: RequestDetail, **NO}, parameters=[KEY])
+    @once
+    def create(self, request: ApiRequest) -> Response:
+        """Take in a request; the customer is told that it was received (X10)."""
+        if not any_representative.allows(None, as_actor(request.user)):
+            raise PermissionDenied("Account representatives take in requests.")
+        given = RequestInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        facts = {"submission_key": uuid.uuid4(), "new_agency": None, **given.validated_data}
+        made = take_in_at_the_desk(by=request.user, channel=Request.Channel.API, files=[], **facts)
+        return Response(self._shown(made.pk), status.HTTP_201_CREATED)
+
+    @extend_schema(responses=EventData(many=True), filters=False)
+    @action(detail=True, filterset_class=None, queryset=Request.objects.none())
+    def events(self, request: ApiRequest, reference: str) -> Response:
+        """Every change: who, when, what, from, to, why (X7)."""
+        events = self.get_object().events.select_related("subject_type").order_by("number")
+        page = self.paginate_queryset(events)
+        return self.get_paginated_response(EventData(page, many=True).data)
+
+    @extend_schema(
+        request=OpenApiTypes.OBJECT,
+        responses={200: RequestDone, **NO},
+        parameters=[KEY, OpenApiParameter("name", str, OpenApiParameter.PATH)],
+    )
+    @action(detail=True, methods=["post"], url_path=r"actions/(?P<name>[a-z_]+)")
+    @once
+    def act(self, request: ApiRequest, reference: str, name: str) -> Response:
+        """Do one of the available actions; answers the request as it is afterwards.
+
+        The facts are the fields that `available_actions` names, as JSON or as a form with files.
+        `expect` may name the state that the caller saw.
+        """
+        subject = self.get_object()
+        data = typed_in(subject, name, request.user, request.data)
+        done = perform(
+            subject,
+            name,
+            by=request.user,
+            data=data,
+            files=request.FILES,
+            expect=str(request.data.get("expect", "")),
+        )
+        return Response({**self._shown(subject.pk), "result": result_of(done)})
+
+    def _shown(self, pk: int) -> dict[str, Any]:
+        """The request afresh; only its name and state where the caller has just passed it on."""
+        fresh = self.get_queryset().filter(pk=pk).first()
+        if fresh is not None:
+            return RequestDetail(fresh, context=self.get_serializer_context()).data
+        gone = Request.objects.get(pk=pk)
+        return {"reference": gone.reference, "state": gone.state, "available_actions": []}
+
+
+class EntryData(serializers.ModelSerializer):
+    """An update on the case."""
+
+    author = serializers.CharField(source="author_name", read_only=True)
+
+    class Meta:
+        model = CaseEntry
+        fields = ["id", "at", "author", "from_customer", "public", "text"]
+        read_only_fields = fields
+
+
+class AttachmentData(serializers.ModelSerializer):
+    """A file of the case; its address asks for the same rights."""
+
+    url = serializers.CharField(source="get_absolute_url", read_only=True)
+    uploaded_by = serializers.CharField(source="uploaded_by_name", read_only=True)
+
+    class Meta:
+        model = Attachment
+        fields = [
+            "id",
+            "name",
+            "purpose",
+            "size",
+            "sha256",
+            "public",
+            "uploaded_by",
+            "uploaded_at",
+            "url",
+        ]
+        read_only_fields = fields
+
+
+class CaseRow(serializers.ModelSerializer):
+    """The record of dealings about a request."""
+
+    request = serializers.SlugRelatedField(slug_field="reference", read_only=True)
+    title = serializers.CharField(source="request.title", read_only=True)
+    agency = serializers.CharField(source="request.agency.code", read_only=True)
+
+    class Meta:
+        model = Case
+        fields = ["reference", "request", "title", "agency", "opened_at", "closed_at"]
+        read_only_fields = fields
+
+
+class CaseDetail(CaseRow):
+    """A case with its updates, files and billing."""
+
+    entries = EntryData(many=True, read_only=True)
+    attachments = serializers.SerializerMethodField()
+
+    class Meta(CaseRow.Meta):
+        fields = [*CaseRow.Meta.fields, "entries", "attachments"]
+        read_only_fields = fields
+
+    @extend_schema_field(AttachmentData(many=True))
+    def get_attachments(self, case: Case) -> Any:
+        kept = case.attachments.kept().select_related("case__request")
+        return AttachmentData(kept, many=True).data
+
+
+class CaseFilter(django_filters.FilterSet):
+    """Which cases."""
+
+    request = django_filters.CharFilter(field_name="request__reference", lookup_expr="iexact")
+    agency = django_filters.CharFilter(field_name="request__agency__code", lookup_expr="iexact")
+    open = django_filters.BooleanFilter(field_name="closed_at", lookup_expr="isnull")
+
+    class Meta:
+        model = Case
+        fields: list[str] = []
+
+
+class CaseViewSet(PlainInput, viewsets.ReadOnlyModelViewSet):
+    """CRM cases of the requests that one may see."""
+
+    queryset = Case.objects.none()
+    filterset_class = CaseFilter
+    pagination_class = Pages
+    lookup_field = "reference"
+    lookup_value_regex = REFERENCE
+
+    def get_queryset(self) -> QuerySet[Case]:
+        mine = Request.objects.visible_to(self.request.user)
+        return (
+            Case.objects.filter(request__in=mine)
+            .select_related("request__agency")
+            .order_by("-opened_at", "-pk")
+        )
+
+    def get_serializer_class(self) -> Any:
+        return CaseRow if self.action == "list" else CaseDetail
