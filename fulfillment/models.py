@@ -213,6 +213,10 @@ class ScheduleEntry(Machine):
     def release(self) -> None:
         """The slot is given back and its hours are free again (F2, F17, X2)."""
 
+    @step(EntryState.STARTED, EntryState.BOOKED, who=[SYSTEM])
+    def keep_entry(self) -> None:
+        """Kept by choice while the request goes back to discovery: it waits as booked (F17)."""
+
     @step(EntryState.STARTED, EntryState.DONE, who=[SYSTEM])
     def finish_entry(self) -> None:
         """The work it was booked for is tested and settled (F9)."""

@@ -1,0 +1,78 @@
+"""The CRM Pending Queue: who takes which assistance request, and its end (F2-F5, F7, F8)."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from fulfillment import forms
+from fulfillment.models import ProviderGroup, QueueCheck
+from requests_app.models import Request
+from requests_app.states import S
+from workflow import clock
+from workflow.actors import Actor, as_actor
+from workflow.door import advance
+from workflow.registry import ReasonForm, action
+
+if TYPE_CHECKING:
+    from workflow.models import User
+
+REQUEST = "requests_app.request"
+CHECK_EVERY = timedelta(minutes=1)
+
+
+@action("take", "Take it", model=REQUEST, at=[S.PENDING], step="assign",
+        place="next", order=10)  # fmt: skip
+def take(request: Request, *, by: Actor) -> Request:
+    """A specialist takes it; of two who press at once one gets it (F5)."""
+    return advance(request, "assign", by=by, specialist=by.person)
+
+
+@action("assign", "Assign", model=REQUEST, at=[S.PENDING], form=forms.AssignForm,
+        place="next", order=11)  # fmt: skip
+def assign(request: Request, *, by: Actor, specialist: "User") -> Request:
+    """A specialist of the group gets it (F5)."""
+    return advance(request, "assign", by=by, specialist=specialist)
+
+
+@action("unassign", "Put back into the queue", model=REQUEST, at=[S.ASSIGNED],
+        form=ReasonForm, order=52)  # fmt: skip
+def unassign(request: Request, *, by: Actor, reason: str) -> Request:
+    """Back into the pending queue, with the reason (F5)."""
+    return advance(request, "unassign", by=by, reason=reason)
+
+
+@action("fulfill", "Fulfill and close", model=REQUEST, at=[S.ASSIGNED],
+        form=forms.FulfillForm, place="next", order=10)  # fmt: skip
+def fulfill(request: Request, *, by: Actor, resolution: str) -> Request:
+    """Case updated, closed, customer told: all or nothing (F7, F8)."""
+    return advance(request, "fulfill", by=by, resolution=resolution)
+
+
+def next_pending(group: ProviderGroup) -> Any:
+    """The queue in the order of the rule, without what is on hold (F4)."""
+    return Request.objects.pending(group).filter(held_since__isnull=True).by_rule()
+
+
+def take_next(group: ProviderGroup, *, by: "User | Actor") -> Request | None:
+    """The right one under the rule, or None; two at once get different ones (F4, F5).
+
+    A row that somebody else is taking at this moment is skipped, not waited for.
+    """
+    person = as_actor(by).person
+    with transaction.atomic():
+        found = next_pending(group).select_for_update(skip_locked=True, of=("self",)).first()
+        if found is None:
+            return None
+        return advance(found, "assign", by=by, specialist=person)
+
+
+def note_check(group: ProviderGroup, queue: str, by: "User") -> None:
+    """A member has looked at the queue: written at most once a minute (F3)."""
+    if group.pk not in by.group_ids:
+        return
+    now = clock.now()
+    if not group.checks.filter(queue=queue, at__gt=now - CHECK_EVERY).exists():
+        QueueCheck.objects.update_or_create(
+            group=group, queue=queue, defaults={"by": by, "at": now}
+        )

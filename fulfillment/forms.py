@@ -1,0 +1,382 @@
+"""The facts that fulfillment asks for, and the filters' small forms."""
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib.auth import get_user_model
+from django.db.models import Count, Q, QuerySet, Sum
+
+from fulfillment import capacity
+from fulfillment.models import QUARTER, ChargeDecision, PlanItem, TestRun, TimeEntry
+from requests_app.files import check_upload
+from requests_app.states import FULFILLMENT, Level
+from workflow import clock
+from workflow.registry import ActionForm
+
+DATE = forms.DateInput(attrs={"type": "date"})
+RESULTS = {
+    "passed": "passed",
+    "pass": "passed",
+    "ok": "passed",
+    "failed": "failed",
+    "fail": "failed",
+    "blocked": "blocked",
+    "n/a": "n/a",
+    "na": "n/a",
+}
+
+
+def members_of(group_id: int | None) -> QuerySet[Any]:
+    """The active members of a group, each with the requests in hand (F5)."""
+    in_hand = Q(assigned_requests__state__in=[str(s) for s in FULFILLMENT])
+    return (
+        get_user_model()
+        .objects.filter(memberships__group=group_id, is_active=True)
+        .annotate(in_hand=Count("assigned_requests", filter=in_hand, distinct=True))
+        .order_by("in_hand", "first_name", "last_name", "username")
+    )
+
+
+def load_label(person: Any) -> str:
+    """A name with what the person has in hand, so that work goes where there is room (F5)."""
+    away = ""
+    if person.is_away:
+        until = person.away_until
+        away = f", away until {capacity.in_words(until)}" if until else ", away"
+    return f"{person} ({person.in_hand} in hand{away})"
+
+
+class SpecialistField(forms.ModelChoiceField):
+    """A member of the request's group, with load."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(get_user_model().objects.none(), **kwargs)
+
+    def label_from_instance(self, obj: Any) -> str:
+        return load_label(obj) if hasattr(obj, "in_hand") else str(obj)
+
+
+class AssignForm(ActionForm):
+    """Who gets it (F5)."""
+
+    specialist = SpecialistField(
+        label="Specialist", help_text="Members of the group, least in hand first."
+    )
+
+    def prepare(self) -> None:
+        self.fields["specialist"].queryset = members_of(self.subject.provider_group_id)
+
+
+class FulfillForm(ActionForm):
+    """What was done; the customer reads it (F8)."""
+
+    resolution = forms.CharField(
+        max_length=10_000,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        label="Resolution",
+        help_text="What was done. It goes to the customer as it stands, and the case is closed.",
+    )
+
+
+class HoursField(forms.DecimalField):
+    """Hours, in quarters of an hour on the page, any hundredth accepted."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("max_digits", 6)
+        kwargs.setdefault("decimal_places", 2)
+        super().__init__(**kwargs)
+        self.widget.attrs.update({"step": "any", "inputmode": "decimal"})
+
+
+class SlotForm(ActionForm):
+    """From which day, and how many hours. The calendar and the load are asked when booking."""
+
+    day = forms.DateField(label="First day", widget=DATE)
+    hours = HoursField(label="Hours to book", min_value=QUARTER)
+
+    def slot_defaults(self) -> None:
+        """The days of the slot it has; else the first ones with room."""
+        request = self.subject
+        entry = request.schedule_entries.active().first()
+        if entry is not None:
+            self.fields["day"].initial = entry.first_day
+            self.fields["hours"].initial = entry.hours
+        else:
+            self.fields["hours"].initial = request.estimate_hours
+        self.fields["day"].widget = forms.DateInput(
+            attrs={
+                "type": "date",
+                "min": clock.today().isoformat(),
+                "max": capacity.window_end().isoformat(),
+            }
+        )
+
+
+class ScheduleForm(SlotForm):
+    """The lead validates priority and estimate, and places it (F2)."""
+
+    charge_expected = forms.TypedChoiceField(
+        choices=[("", "Choose"), ("no", "No"), ("yes", "Yes, and its basis is known")],
+        coerce=lambda v: v == "yes",
+        empty_value=None,
+        label="Is a charge expected?",
+    )
+    estimate_hours = HoursField(
+        required=False, min_value=QUARTER, label="Estimate in all, hours", help_text="If other."
+    )
+    impact = forms.TypedChoiceField(
+        choices=Level.choices, coerce=int, required=False, empty_value=None
+    )
+    urgency = forms.TypedChoiceField(
+        choices=Level.choices, coerce=int, required=False, empty_value=None
+    )
+
+    def prepare(self) -> None:
+        request = self.subject
+        self.slot_defaults()
+        for name in ("impact", "urgency", "estimate_hours"):
+            self.fields[name].initial = getattr(request, name)
+        if request.schedule_entries.active().exists():
+            self.fields["day"].help_text = "It keeps its slot: confirm it, or choose another day."
+        expected = {True: "yes", False: "no"}.get(request.charge_expected)  # type: ignore[arg-type]
+        self.fields["charge_expected"].initial = expected or ""
+
+
+class RescheduleForm(SlotForm):
+    """Another day, or other hours (F2)."""
+
+    reason = forms.CharField(
+        required=False,
+        max_length=2000,
+        label="Reason",
+        help_text="The customer is told the new date.",
+    )
+
+    def prepare(self) -> None:
+        self.slot_defaults()
+
+
+class PullForm(ActionForm):
+    """Who draws up the plan: oneself, or whom the lead chooses (F6)."""
+
+    specialist = SpecialistField(required=False, label="Specialist", empty_label="Myself")
+
+    def prepare(self) -> None:
+        request, person = self.subject, self.actor.person
+        people = members_of(request.provider_group_id)
+        if person is not None and not (person.is_superuser or request.is_lead(person)):
+            people = people.filter(pk=person.pk)
+        self.fields["specialist"].queryset = people
+        if person is not None and request.is_member(person):
+            self.fields["specialist"].initial = person.pk
+
+
+class ItemForm(ActionForm):
+    """Names a piece of the current plan; hidden where it stands in that piece's row."""
+
+    item = forms.ModelChoiceField(
+        PlanItem.objects.none(),
+        widget=forms.HiddenInput,
+        error_messages={
+            "invalid_choice": "This piece of the plan is not there any more, or not in this state.",
+            "required": "Name the piece of the plan.",
+        },
+    )
+    item_states: tuple[str, ...] = ("open", "done", "cancelled")
+
+    def prepare(self) -> None:
+        request = self.subject
+        self.fields["item"].queryset = PlanItem.objects.filter(
+            request=request.pk, pass_number=request.pass_number, state__in=self.item_states
+        )
+
+
+class AnyItemForm(ItemForm):
+    """Any piece of the plan."""
+
+
+class OpenItemForm(ItemForm):
+    """A piece that is open."""
+
+    item_states = ("open",)
+
+
+class SettledItemForm(ItemForm):
+    """A piece that is done or dropped."""
+
+    item_states = ("done", "cancelled")
+
+
+class CancelItemForm(OpenItemForm):
+    """Why a piece is not needed (F9)."""
+
+    reason = forms.CharField(max_length=300, label="Why is it not needed?")
+
+
+class PlanItemForm(ActionForm):
+    """A piece of the plan (F6). The estimate may follow, but work waits for it."""
+
+    title = forms.CharField(max_length=200, label="What is to be done")
+    estimate_hours = HoursField(required=False, min_value=QUARTER, label="Estimate, hours")
+    assignee = SpecialistField(required=False, label="By", empty_label="Whoever has the request")
+    test_criterion = forms.CharField(
+        required=False,
+        max_length=300,
+        label="How it will be tested",
+        help_text="Becomes a case of the test run.",
+    )
+
+    def prepare(self) -> None:
+        field = self.fields["assignee"]
+        field.queryset = members_of(self.subject.provider_group_id)
+        field.widget.choices = _names(self.subject, field)
+
+
+def _names(request: Any, field: Any) -> list[tuple[Any, str]]:
+    """The choices, read once per request object: a plan shows the same list on every row."""
+    kept = request.__dict__.setdefault("_member_choices", {})
+    if field.empty_label not in kept:
+        kept[field.empty_label] = [(str(value), text) for value, text in field.choices]
+    return kept[field.empty_label]
+
+
+class EditPlanItemForm(PlanItemForm, ItemForm):
+    """Change a piece; another estimate needs its reason once work has begun (F6, X7)."""
+
+    reason = forms.CharField(required=False, max_length=300, label="Why")
+    field_order = ["item", "title", "estimate_hours", "assignee", "test_criterion", "reason"]
+
+    def prepare(self) -> None:
+        PlanItemForm.prepare(self)
+        ItemForm.prepare(self)
+
+
+class TimeForm(ActionForm):
+    """Hours worked (F6, F7): by the person who logs them, not in the future."""
+
+    hours = HoursField(min_value=Decimal("0.05"), max_value=24, max_digits=5, label="Hours")
+    on = forms.DateField(label="On", widget=DATE, required=False)
+    item = forms.ModelChoiceField(
+        PlanItem.objects.none(),
+        required=False,
+        label="Piece of the plan",
+        empty_label="The request as a whole",
+    )
+    note = forms.CharField(required=False, max_length=300, label="What was done")
+
+    def prepare(self) -> None:
+        request = self.subject
+        self.fields["item"].queryset = PlanItem.objects.filter(
+            request=request.pk, pass_number=request.pass_number
+        ).exclude(state="cancelled")
+        self.fields["on"].initial = clock.today()
+
+    def clean_on(self) -> Any:
+        day = self.cleaned_data["on"] or clock.today()
+        if day > clock.today():
+            raise forms.ValidationError("Log hours on the day they were worked, not ahead.")
+        if day < self.subject.created_at.astimezone().date():
+            raise forms.ValidationError("That is before the request was taken in.")
+        return day
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        hours, day, person = data.get("hours"), data.get("on"), self.actor.person
+        if hours and day and person:
+            before = TimeEntry.objects.filter(user=person, on=day).aggregate(s=Sum("hours"))["s"]
+            if before and before + hours > 24:
+                text = f"A day has 24 hours: {before:.2f} are logged on that day already."
+                self.add_error("hours", text)
+        return data
+
+
+class TestRunForm(ActionForm):
+    """What was tested and how it came out (F9)."""
+
+    __test__ = False
+
+    result = forms.ChoiceField(
+        choices=TestRun.Result.choices, widget=forms.RadioSelect, label="Result"
+    )
+    cases = forms.CharField(
+        max_length=10_000,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        label="Cases, one a line",
+        help_text="What was tried, a colon, and how it came out: passed, failed, blocked or n/a.",
+    )
+    findings = forms.CharField(
+        required=False,
+        max_length=10_000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        label="Findings",
+        help_text="Needed where the test failed: what must be put right.",
+    )
+    evidence = forms.FileField(required=False, label="Evidence")
+
+    def prepare(self) -> None:
+        request = self.subject
+        criteria = request.plan_items.filter(pass_number=request.pass_number, state="done")
+        lines = [i.test_criterion for i in criteria if i.test_criterion]
+        self.fields["cases"].initial = "\n".join(f"{line}: " for line in lines)
+
+    def clean_evidence(self) -> Any:
+        upload = self.cleaned_data["evidence"]
+        if upload:
+            check_upload(upload)
+        return upload
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        result = data.get("result")
+        if result and "cases" in data:
+            data["cases"] = [_case(line, result) for line in _lines(data["cases"])]
+            if not data["cases"]:
+                self.add_error("cases", "Name at least one case.")
+            self._agree(result, data)
+        return data
+
+    def _agree(self, result: str, data: dict[str, Any]) -> None:
+        """The result of the run follows from its cases, and a failure says what is wrong."""
+        bad = [
+            c["criterion"] for c in data.get("cases", []) if c["result"] in ("failed", "blocked")
+        ]
+        if result == "passed" and bad:
+            self.add_error("result", f"Not passed while a case is not: {bad[0]}.")
+        if result == "failed" and not data.get("findings", "").strip():
+            self.add_error("findings", "Say what must be put right.")
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip(" :\t")]
+
+
+def _case(line: str, overall: str) -> dict[str, str]:
+    """A line as criterion and result; without a result it has that of the run."""
+    criterion, colon, said = line.rpartition(":")
+    result = RESULTS.get(said.strip().lower().rstrip(".")) if colon else None
+    if result:
+        return {"criterion": criterion.strip(), "result": result}
+    return {"criterion": line.rstrip(": "), "result": overall}
+
+
+class NoChargeForm(ActionForm):
+    """Why nothing is charged: a decision of equal weight (F10)."""
+
+    basis = forms.ChoiceField(
+        choices=[("", "Choose"), *[c for c in ChargeDecision.Basis.choices if c[0] != "charged"]],
+        label="Basis",
+    )
+    no_charge_reason = forms.CharField(
+        max_length=2000, widget=forms.Textarea(attrs={"rows": 2}), label="Why nothing is charged"
+    )
+
+
+class BulkAssignForm(forms.Form):
+    """Several requests of the queue to one specialist; each goes through its own guards (F5)."""
+
+    specialist = SpecialistField(label="Assign to", empty_label="Choose a specialist")
+
+    def __init__(self, *args: Any, group: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["specialist"].queryset = members_of(group.pk)
