@@ -1,0 +1,223 @@
+"""How the list of requests is narrowed and ordered. Only what stands here reaches the database."""
+
+from typing import Any
+
+import django_filters
+from django import forms
+from django.contrib.auth import get_user_model
+from django.contrib.postgres.search import TrigramSimilarity
+from django.db import models
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.http import QueryDict
+
+from asd.models import Agency, Agreement, Service, normalised
+from requests_app.models import Request, RequestQuerySet
+from requests_app.states import CLOSED_STATES, LANES, Kind, Priority, S, State
+from workflow import clock
+from workflow.models import User
+
+LANE_NAMES = {
+    "intake": "Intake",
+    "discovery": "Discovery",
+    "parts": "Parts",
+    "queue": "Queue",
+    "fulfillment": "Fulfillment",
+    "testing": "Testing",
+    "billing": "Billing",
+    "closing": "Closing",
+    "done": "Done",
+}
+SCOPES = [("mine", "Mine"), ("groups", "My groups"), ("all", "All I may see")]
+STATUSES = [("open", "Open"), ("closed", "Closed"), ("any", "Open and closed")]
+SORTS: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "first": ("What comes first", ()),
+    "-created": ("Newest", ("-created_at", "-pk")),
+    "created": ("Oldest", ("created_at", "pk")),
+    "due": ("Due date", (F("due_at").asc(nulls_last=True), "pk")),
+    "priority": ("Priority", ("priority", F("due_at").asc(nulls_last=True), "pk")),
+    "reference": ("Reference", ("reference",)),
+    "agency": ("Agency", ("agency__name", "-created_at", "-pk")),
+    "state": ("Longest in its state", ("state_since", "pk")),
+}
+DATE = forms.DateInput(attrs={"type": "date"})
+
+
+def default_scope(user: User) -> str:
+    """Representatives begin with their own, members with their groups', all others with all."""
+    if user.is_representative:
+        return "mine"
+    return "groups" if user.group_ids else "all"
+
+
+def first_things_first(queryset: Any) -> Any:
+    """Unassigned requests in triage on top, then the rule of the queues (F4)."""
+    return (
+        queryset.by_rule()
+        .annotate(
+            unassigned=models.Case(
+                models.When(state=S.TRIAGE, representative__isnull=True, then=0),
+                default=1,
+                output_field=models.SmallIntegerField(),
+            ),
+            finished=models.Case(
+                models.When(state__in=CLOSED_STATES, then=1),
+                default=0,
+                output_field=models.SmallIntegerField(),
+            ),
+        )
+        .order_by(
+            "unassigned",
+            "finished",
+            "late",
+            "priority",
+            F("due_at").asc(nulls_last=True),
+            "created_at",
+            "pk",
+        )
+    )
+
+
+class RequestFilter(django_filters.FilterSet):
+    """The filters of the list, the saved filters, the export and the feed: one place."""
+
+    q = django_filters.CharFilter(method="search", label="Search", max_length=100)
+    scope = django_filters.ChoiceFilter(
+        choices=SCOPES, method="within", label="Whose", empty_label=None
+    )
+    status = django_filters.ChoiceFilter(
+        choices=STATUSES, method="by_status", label="Open or closed", empty_label=None
+    )
+    state = django_filters.MultipleChoiceFilter(choices=State.choices, label="State")
+    lane = django_filters.ChoiceFilter(
+        choices=list(LANE_NAMES.items()), method="in_lane", label="Lane"
+    )
+    kind = django_filters.ChoiceFilter(
+        choices=[*Kind.choices, ("undecided", "Not decided")], method="of_kind", label="Kind"
+    )
+    agency = django_filters.ModelChoiceFilter(queryset=Agency.objects.all(), label="Agency")
+    service = django_filters.ModelChoiceFilter(queryset=Service.objects.all(), label="Service")
+    group = django_filters.ModelChoiceFilter(
+        field_name="provider_group",
+        queryset=lambda request: groups_for(request),
+        label="Provider group",
+    )
+    representative = django_filters.ModelChoiceFilter(
+        queryset=lambda request: people().filter(is_representative=True), label="Representative"
+    )
+    specialist = django_filters.ModelChoiceFilter(
+        queryset=lambda request: people().filter(memberships__isnull=False).distinct(),
+        label="Specialist",
+    )
+    priority = django_filters.MultipleChoiceFilter(choices=Priority.choices, label="Priority")
+    attention = django_filters.ChoiceFilter(
+        choices=[
+            ("overdue", "Overdue"),
+            ("held", "On hold"),
+            ("unassigned", "Nobody represents it"),
+        ],
+        method="needing_attention",
+        label="Attention",
+    )
+    current = django_filters.ChoiceFilter(
+        choices=[("yes", "Current customer"), ("no", "Not a current customer")],
+        method="of_current_customers",
+        label="Customer",
+    )
+    created_from = django_filters.DateFilter(
+        field_name="created_at", lookup_expr="date__gte", label="Created from", widget=DATE
+    )
+    created_to = django_filters.DateFilter(
+        field_name="created_at", lookup_expr="date__lte", label="Created to", widget=DATE
+    )
+    sort = django_filters.ChoiceFilter(
+        choices=[(key, label) for key, (label, _) in SORTS.items()],
+        method="ordered",
+        label="Sorted by",
+        empty_label=None,
+    )
+
+    class Meta:
+        model = Request
+        fields: list[str] = []
+
+    def __init__(self, data: Any, *args: Any, request: Any, **kwargs: Any) -> None:
+        self.user = request.user
+        given = data.copy() if data is not None else QueryDict(mutable=True)
+        given.setdefault("scope", default_scope(self.user))
+        given.setdefault("status", "any" if given.getlist("state") else "open")
+        given.setdefault("sort", "first")
+        super().__init__(given, *args, request=request, **kwargs)
+
+    def search(self, queryset: RequestQuerySet, name: str, value: str) -> QuerySet[Request]:
+        """Words of the title, or a part of the reference."""
+        text = normalised(value)
+        return queryset.filter(Q(title__icontains=text) | Q(reference__icontains=text))
+
+    def within(self, queryset: RequestQuerySet, name: str, value: str) -> QuerySet[Request]:
+        """Mine: represented by me, given to me, or with me on the discovery team."""
+        if value == "mine":
+            mine = Q(specialist=self.user) | Q(discoveries__team__user=self.user)
+            if self.user.is_representative:
+                represented = Request.objects.represented_by(self.user)
+                mine |= Q(pk__in=represented.values("pk"))
+            return queryset.filter(pk__in=Request.objects.filter(mine).values("pk"))
+        if value == "groups":
+            return queryset.filter(provider_group__in=self.user.group_ids)
+        return queryset
+
+    def by_status(self, queryset: RequestQuerySet, name: str, value: str) -> QuerySet[Request]:
+        if value == "open":
+            return queryset.open()
+        return queryset.filter(state__in=CLOSED_STATES) if value == "closed" else queryset
+
+    def in_lane(self, queryset: RequestQuerySet, name: str, value: str) -> QuerySet[Request]:
+        return queryset.filter(state__in=[s for s, lane in LANES.items() if lane == value])
+
+    def of_kind(self, queryset: RequestQuerySet, name: str, value: str) -> QuerySet[Request]:
+        return queryset.filter(kind="" if value == "undecided" else value)
+
+    def needing_attention(
+        self, queryset: RequestQuerySet, name: str, value: str
+    ) -> QuerySet[Request]:
+        if value == "held":
+            return queryset.filter(held_since__isnull=False)
+        if value == "unassigned":
+            return queryset.filter(representative__isnull=True)
+        return queryset.open().filter(due_at__lt=clock.now(), held_since__isnull=True)
+
+    def of_current_customers(
+        self, queryset: RequestQuerySet, name: str, value: str
+    ) -> QuerySet[Request]:
+        """D14: whether the agency has an SLA in force today."""
+        in_force = Exists(Agreement.objects.in_force().filter(agency=OuterRef("agency_id")))
+        return queryset.filter(in_force if value == "yes" else ~in_force)
+
+    def ordered(self, queryset: RequestQuerySet, name: str, value: str) -> QuerySet[Request]:
+        if value == "first":
+            return first_things_first(queryset)
+        return queryset.order_by(*SORTS[value][1])
+
+
+def groups_for(request: Any) -> QuerySet[Any]:
+    """The provider groups whose requests this person can list."""
+    groups = Request._meta.get_field("provider_group").related_model.objects
+    return groups.visible_to(request.user)
+
+
+def people() -> QuerySet[User]:
+    """Staff who can be named in a filter."""
+    return get_user_model().objects.filter(is_active=True).order_by("first_name", "last_name")
+
+
+def with_current_customer(queryset: RequestQuerySet) -> Any:
+    """Annotates `customer_is_current` for the chip beside the agency (D14)."""
+    return queryset.annotate(
+        customer_is_current=Exists(
+            Agreement.objects.in_force().filter(agency=OuterRef("agency_id"))
+        )
+    )
+
+
+def near_names(queryset: Any, name: str, limit: float = 0.3) -> Any:
+    """Rows whose name is like this one, nearest first."""
+    return queryset.annotate(near=TrigramSimilarity("name", name)).filter(near__gt=limit)

@@ -1,0 +1,191 @@
+"""The form of a representative who takes in a request on behalf of an agency's contact (X10)."""
+
+import uuid
+from typing import Any
+
+from django import forms
+
+from asd.models import Agency, Contact, Service, normalised
+from requests_app.forms import FilesField
+from requests_app.onboarding import CODE_LENGTH, near_agencies, same_agency
+from requests_app.pages import contacts_of
+from requests_app.states import Level
+from workflow import clock
+
+EXISTING, NEW = "existing", "new"
+
+
+class IntakeForm(forms.Form):
+    """Who asks, what for, until when. Works without script: agency first, then its contacts."""
+
+    submission_key = forms.UUIDField(widget=forms.HiddenInput, required=False)
+    customer = forms.ChoiceField(
+        choices=[(EXISTING, "An agency we know"), (NEW, "A new agency")],
+        widget=forms.RadioSelect,
+        initial=EXISTING,
+        required=False,
+        label="Who asks",
+    )
+    agency = forms.ModelChoiceField(
+        Agency.objects.filter(is_active=True),
+        required=False,
+        empty_label="Choose the agency",
+        label="Agency",
+    )
+    contact = forms.ModelChoiceField(
+        Contact.objects.none(), required=False, empty_label="Choose the contact", label="Contact"
+    )
+    new_agency = forms.CharField(required=False, max_length=200, label="Name of the new agency")
+    new_code = forms.CharField(
+        required=False,
+        max_length=CODE_LENGTH,
+        label="Agency number",
+        help_text="If it has one already; otherwise a short code is made from the name.",
+    )
+    not_a_duplicate = forms.BooleanField(
+        required=False, label="It is none of these: create the new agency"
+    )
+    contact_name = forms.CharField(required=False, max_length=120, label="Name of the new contact")
+    contact_email = forms.EmailField(
+        required=False,
+        label="E-mail of the new contact",
+        help_text="What we tell the customer goes to this address.",
+    )
+    contact_phone = forms.CharField(
+        required=False, max_length=40, label="Telephone of the new contact"
+    )
+    service = forms.ModelChoiceField(
+        Service.objects.none(),
+        required=False,
+        empty_label="Not sure, or a new service",
+        label="Service",
+        help_text="Triage can change it. Leave it open where nothing we offer fits.",
+    )
+    title = forms.CharField(max_length=160, label="Title", help_text="In a few words.")
+    description = forms.CharField(
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 6}),
+        label="What is needed",
+        help_text="In the customer's words: what for, for whom, where, how many.",
+    )
+    needed_by = forms.DateField(
+        required=False, widget=forms.DateInput(attrs={"type": "date"}), label="Needed by"
+    )
+    impact = forms.TypedChoiceField(
+        choices=Level.choices, coerce=int, initial=Level.MEDIUM, label="Impact"
+    )
+    urgency = forms.TypedChoiceField(
+        choices=Level.choices, coerce=int, initial=Level.MEDIUM, label="Urgency"
+    )
+    files = FilesField(label="Files")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+        self.near: list[Agency] = []
+        self.fields["service"].queryset = Service.objects.orderable()
+        self.fields["needed_by"].widget.attrs["min"] = clock.today().isoformat()
+        if not self.is_bound:
+            self.fields["submission_key"].initial = uuid.uuid4()
+        chosen = self.chosen_agency()
+        if chosen is not None:
+            self.fields["contact"].queryset = contacts_of(chosen)
+        else:
+            self.fields["contact"].empty_label = "Choose the agency first"
+
+    def chosen_agency(self) -> Agency | None:
+        """The agency as posted or preset, if there is one."""
+        value = self.data.get("agency") if self.is_bound else self.initial.get("agency")
+        if not str(value or "").isascii() or not str(value or "").isdigit():
+            return None
+        return self.fields["agency"].queryset.filter(pk=min(int(value), 2**63 - 1)).first()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the person says that the agency is new."""
+        return (self["customer"].value() or EXISTING) == NEW
+
+    def clean_title(self) -> str:
+        title = normalised(self.cleaned_data["title"])
+        if not title:
+            raise forms.ValidationError("Give it a title.")
+        return title
+
+    def clean_needed_by(self) -> Any:
+        day = self.cleaned_data["needed_by"]
+        if day is not None and day < clock.today():
+            raise forms.ValidationError("Choose today or a later date.")
+        return day
+
+    def clean_submission_key(self) -> uuid.UUID:
+        return self.cleaned_data["submission_key"] or uuid.uuid4()
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean()
+        if self.is_new:
+            self._check_new_agency(data)
+        elif not data.get("agency") and "agency" not in self.errors:
+            self.add_error("agency", "Choose the agency, or say that it is a new one.")
+        if self.is_new or data.get("contact_name") or data.get("contact_email"):
+            self._check_new_contact(data)
+        elif not data.get("contact") and "contact" not in self.errors:
+            self.add_error("contact", "Choose the contact, or write down a new one.")
+        return data
+
+    def _check_new_agency(self, data: dict[str, Any]) -> None:
+        """The same name or code exists: refused. Similar ones: shown, and asked first."""
+        name, code = data.get("new_agency", ""), data.get("new_code", "")
+        if not normalised(name):
+            if "new_agency" not in self.errors:
+                self.add_error("new_agency", "Name the new agency.")
+            return
+        same = same_agency(name, code)
+        if same is not None:
+            self.near = [same]
+            self.add_error(
+                "new_agency",
+                f"{same.name} ({same.code}) exists already: choose it as an agency we know.",
+            )
+            return
+        self.near = list(near_agencies(name, data.get("contact_email", "")))
+        if self.near and not data.get("not_a_duplicate"):
+            self.add_error(
+                "not_a_duplicate", "There are agencies like it. Is it one of these? If not, say so."
+            )
+
+    def _check_new_contact(self, data: dict[str, Any]) -> None:
+        if not normalised(data.get("contact_name", "")) and "contact_name" not in self.errors:
+            self.add_error("contact_name", "Name the contact.")
+        if not data.get("contact_email") and "contact_email" not in self.errors:
+            self.add_error("contact_email", "Give an e-mail address: the customer is told there.")
+            return
+        agency = None if self.is_new else data.get("agency")
+        known = agency and Contact.objects.filter(
+            agency=agency, email__iexact=data.get("contact_email", "")
+        )
+        if known and known.exists():
+            self.add_error(
+                "contact_email", "A contact of this agency has this address: choose it above."
+            )
+
+    def facts(self) -> dict[str, Any]:
+        """The cleaned data as `take_in_at_the_desk` wants it."""
+        data = self.cleaned_data
+        fresh = self.is_new or data["contact_name"] or data["contact_email"]
+        words = ("title", "description", "service", "needed_by", "impact", "urgency", "files")
+        return {
+            "submission_key": data["submission_key"],
+            "agency": None if self.is_new else data["agency"],
+            "new_agency": {"name": data["new_agency"], "code": data["new_code"]}
+            if self.is_new
+            else None,
+            "contact": None if fresh else data["contact"],
+            "new_contact": {
+                "name": data["contact_name"],
+                "email": data["contact_email"],
+                "phone": data["contact_phone"],
+            }
+            if fresh
+            else None,
+            **{name: data[name] for name in words},
+        }

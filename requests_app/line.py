@@ -1,0 +1,108 @@
+"""The process line of a request: where it was and when, where it is, what comes next (D3, F16)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import F
+
+from requests_app.states import ASSISTANCE_LINE, ENHANCEMENT_LINE, LANES, Kind, S, State
+
+if TYPE_CHECKING:
+    from requests_app.models import Request
+
+ENDS_EARLY = (S.DECLINED, S.CANCELLED)
+DETOURS = (S.DISCOVERY, S.PARTS_MAINTENANCE)
+UNKNOWN_AHEAD = (("Queue", "queue"), ("Fulfillment", "fulfillment"), ("Closed", "done"))
+
+
+@dataclass(frozen=True)
+class Stop:
+    """One place on the line. `mark` is done, here, next, ahead or maybe (only if charged)."""
+
+    label: str
+    lane: str
+    mark: str
+    on: datetime | None = None
+    visits: int = 0
+    state: str = ""
+
+
+def line_of(request: "Request") -> list[Stop]:
+    """The stops of the current pass: dates from the events, the way ahead from the kind."""
+    visited = _arrivals(request)
+    states = _route(request, visited)
+    here = states.index(State(request.state))
+    stops = [
+        Stop(
+            label=str(state.label),
+            lane=LANES[state],
+            mark=_mark(index, here, state, request, visited),
+            on=visited[state][-1] if state in visited else None,
+            visits=len(visited.get(state, ())),
+            state=state,
+        )
+        for index, state in enumerate(states)
+        if index >= here or state in visited
+    ]
+    if request.is_open and not request.kind:
+        stops += [Stop(label, lane, "ahead") for label, lane in UNKNOWN_AHEAD]
+    return stops
+
+
+def _arrivals(request: "Request") -> dict[State, list[datetime]]:
+    """When each state was reached in the current pass."""
+    found: dict[State, list[datetime]] = {S.TRIAGE: [request.created_at]}
+    moves = (
+        request.events.filter(
+            subject_type=ContentType.objects.get_for_model(request), subject_id=request.pk
+        )
+        .exclude(source=F("target"))
+        .order_by("number")
+        .values_list("name", "target", "at")
+    )
+    for name, target, at in moves:
+        if name == "reopen":
+            found = {S.TRIAGE: [at]}
+        elif target in State.values:
+            found.setdefault(State(target), []).append(at)
+    return found
+
+
+def _route(request: "Request", visited: dict[State, list[datetime]]) -> list[State]:
+    """The states of this request's way, in the order of the process."""
+    state = State(request.state)
+    ways = {Kind.ASSISTANCE: ASSISTANCE_LINE, Kind.ENHANCEMENT: ENHANCEMENT_LINE}
+    on_way = {s for s in ways.get(request.kind, ()) if _expected(s, request, visited)}
+    on_way |= {s for s in DETOURS if s in visited}
+    if state in ENDS_EARLY:
+        on_way &= set(visited)
+    on_way |= {S.TRIAGE, state}
+    return [s for s in State if s in on_way]
+
+
+def _expected(state: State, request: "Request", visited: dict[State, list[datetime]]) -> bool:
+    """Billing stands on the line unless it is said that nothing is charged (F10)."""
+    if state != S.BILLING or state in visited:
+        return True
+    return request.charge_expected is not False and request.state not in (
+        S.CUSTOMER_NOTICE,
+        S.CLOSED,
+    )
+
+
+def _mark(
+    index: int,
+    here: int,
+    state: State,
+    request: "Request",
+    visited: dict[State, list[datetime]],
+) -> str:
+    if index < here:
+        return "done"
+    if index == here:
+        return "here"
+    if state == S.BILLING and request.charge_expected is None and state not in visited:
+        return "maybe"
+    return "next" if index == here + 1 else "ahead"

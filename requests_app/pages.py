@@ -1,0 +1,255 @@
+"""What the request page shows, gathered once; the template only lays it out (D14, X7)."""
+
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Q
+
+from asd.models import Contact
+from requests_app.case_models import TrackingToken
+from requests_app.history import told
+from requests_app.line import line_of
+from requests_app.models import Attachment, CaseEntry, Link, Request, TriageDecision, Watcher
+from requests_app.states import WAITS_FOR, Kind, S
+from requests_app.tracking import tracking_url
+from requests_app.triage import CHECKLIST, Recommendation, Scope, recommend, scope_of, standard_from
+from workflow import clock
+from workflow.models import User
+from workflow.registry import ActionForm, Offer, offers, sections_of
+
+REQUEST = "requests_app.request"
+ENTRIES, CHANGES = 20, 25
+TRIAGE_TABLE = (
+    ("yes", "yes", "yes", "Assistance: CRM Pending Queue", (True, True, True)),
+    ("no", "yes", "yes", "Enhancement: awaiting scheduling", (False, True, True)),
+    ("any", "no", "any", "Discovery", (None, False, None)),
+    ("any", "yes", "no", "Discovery (may only need onboarding)", (None, True, False)),
+)
+
+
+def for_page(user: User) -> Any:
+    """The requests this person may see, with what the page shows of them."""
+    return Request.objects.visible_to(user).select_related(
+        "agency__representative",
+        "agency__deputy",
+        "contact",
+        "service",
+        "provider_group__calendar",
+        "representative__deputy",
+        "specialist",
+        "taken_in_by",
+        "case",
+    )
+
+
+def page_context(
+    req: Request,
+    user: User,
+    params: Any,
+    bound: tuple[str, ActionForm] | None = None,
+    refusal: str = "",
+    kept: list[tuple[str, str]] | None = None,
+) -> dict[str, Any]:
+    """Everything on the request page for one person.
+
+    `bound` is the form that came back with errors; `refusal` the sentence of the process;
+    `kept` what was typed into a form that does not exist any more, so that it is not lost.
+    """
+    found = offers(req, user)
+    by_name = {offer.name: offer for offer in found}
+    if bound and bound[0] in by_name:
+        by_name[bound[0]].form = bound[1]
+    scope = scope_of(req, req.service)
+    represents = req.is_represented_by(user)
+    files = list(_files(req))
+    return {
+        "req": req,
+        "offers": by_name,
+        **_next(found),
+        "acted": bound[0] if bound else "",
+        "refusal": refusal,
+        "kept": kept or [],
+        "scope": scope,
+        "line": line_of(req),
+        "waits": waits(req),
+        "represents": represents,
+        "tracking": _tracking(req) if represents else "",
+        "entries": _page(_entries(req), params.get("updates"), ENTRIES),
+        "files": files,
+        "loose_files": [f for f in files if f.entry_id is None],
+        "watchers": Watcher.objects.filter(request=req).select_related("contact", "user"),
+        "related": related(req, user),
+        "billing_cases": list(req.billing_cases.all()),
+        "changes": changes_page(req, params.get("changes")),
+        "sections": sections_of(req, user),
+        **_triage(req, by_name.get("triage"), scope),
+    }
+
+
+def _next(found: list[Offer]) -> dict[str, list[Offer]]:
+    """The way forward, then what stands beside it; what is dangerous comes last."""
+    forward = [o for o in found if o.action.place == "next"]
+    beside = [o for o in found if o.action.place == "more"]
+    beside.sort(key=lambda o: (bool(o.blockers), o.action.danger, o.action.order))
+    return {
+        "forward": [o for o in forward if not o.blockers],
+        "forward_blocked": [o for o in forward if o.blockers],
+        "beside": [o for o in beside if not o.blockers],
+        "beside_blocked": [o for o in beside if o.blockers],
+    }
+
+
+def waits(req: Request) -> dict[str, str]:
+    """On what the request waits and who must act, said of people by name where there are any."""
+    if not req.is_open:
+        return {}
+    if req.is_on_hold:
+        what = req.get_waiting_for_display() or "the review"
+        return {"what": str(what), "who": _representative(req)}
+    return {"what": WAITS_FOR[req.state], "who": _turn(req)}
+
+
+def _turn(req: Request) -> str:
+    group = req.provider_group.name if req.provider_group else "the provider group"
+    if req.state in (S.ASSIGNED, S.PLANNING, S.IN_FULFILLMENT):
+        return str(req.specialist or group)
+    if req.state in (S.PENDING, S.SCHEDULED, S.TESTING):
+        return f"a member of {group}"
+    if req.state == S.AWAITING_SCHEDULING:
+        return f"a lead of {group}"
+    if req.state == S.DISCOVERY:
+        return f"{_representative(req)} with the discovery team"
+    if req.state == S.PARTS_MAINTENANCE:
+        return "the billing office"
+    return _representative(req)
+
+
+def _representative(req: Request) -> str:
+    person = req.representative or req.agency.representative
+    if person is None:
+        return "any account representative"
+    if person.is_away and person.deputy is not None:
+        return f"{person.deputy}, deputy of {person}"
+    return str(person)
+
+
+def _files(req: Request) -> Any:
+    """The files of the case, with their updates; withdrawn ones leave a trace."""
+    return Attachment.objects.filter(case__request=req).select_related("uploaded_by", "entry")
+
+
+def _entries(req: Request) -> Any:
+    """The conversation, newest first."""
+    return (
+        CaseEntry.objects.filter(case__request=req)
+        .select_related("author")
+        .prefetch_related("attachments")
+        .order_by("-at", "-pk")
+    )
+
+
+def _page(rows: Any, number: Any, size: int) -> Page:
+    return Paginator(rows, size).get_page(number)
+
+
+def changes_page(req: Request, number: Any) -> Page:
+    """The request's history, newest first, in plain words (X7)."""
+    rows = req.events.select_related("actor", "subject_type").order_by("-number")
+    page = _page(rows, number, CHANGES)
+    page.told = told(page.object_list)
+    return page
+
+
+def related(req: Request, user: User) -> list[dict[str, Any]]:
+    """Linked requests; of those this person may not see only the reference is said (TD03)."""
+    links = list(
+        Link.objects.filter(Q(source=req) | Q(target=req)).select_related("source", "target")
+    )
+    others = {link.pk: link.target if link.source_id == req.pk else link.source for link in links}
+    seen = set(
+        Request.objects.visible_to(user)
+        .filter(pk__in=[o.pk for o in others.values() if o])
+        .values_list("pk", flat=True)
+    )
+    return [
+        {
+            "link": link,
+            "other": others[link.pk],
+            "outgoing": link.source_id == req.pk,
+            "visible": others[link.pk] is not None and others[link.pk].pk in seen,
+        }
+        for link in links
+    ]
+
+
+def _tracking(req: Request) -> str:
+    """The customer's own address, where one was given out; looking at a page makes none."""
+    given = TrackingToken.objects.filter(
+        request=req,
+        contact=req.contact,
+        revoked_at__isnull=True,
+        expires_at__gt=clock.now(),
+    ).exists()
+    return tracking_url(req, req.contact) if given else ""
+
+
+def _triage(req: Request, offer: Offer | None, scope: Scope) -> dict[str, Any]:
+    """The last decision, and in triage the table with the row that counts now (D2)."""
+    decision = req.triage
+    if offer is None:
+        return {"decision": decision, "checklist": _answers(decision)}
+    return {"decision": decision, **table(req, offer.form, scope)}
+
+
+def _answers(decision: TriageDecision | None) -> list[tuple[str, Any]]:
+    return [(text, decision.checklist.get(key)) for key, text in CHECKLIST] if decision else []
+
+
+def table(req: Request, form: ActionForm, scope: Scope | None = None) -> dict[str, Any]:
+    """The truth table for what the form says, or would say unchanged: answer and what changes it."""
+    service = _chosen_service(form)
+    if scope is None or service != req.service:
+        scope = scope_of(req, service)
+    known = form["service_known"].value() not in ("", None, False)
+    existing = bool(service) if known else None
+    current = scope.covered if service else (scope.in_force if known else None)
+    answers = {key: {"yes": True, "no": False}.get(form[key].value()) for key, _ in CHECKLIST}
+    standard = standard_from(answers)
+    answer = recommend(standard, existing, current)
+    return {
+        "recommendation": answer,
+        "scope_now": scope,
+        "facts": [
+            ("Standard request", standard),
+            ("Existing service", existing),
+            ("Current customer, covered by its SLA", current),
+        ],
+        "rows": [
+            (*row[:4], _counts(row[4], (standard, existing, current), answer))
+            for row in TRIAGE_TABLE
+        ],
+    }
+
+
+def _counts(row: tuple[Any, ...], facts: tuple[Any, ...], answer: Recommendation) -> bool:
+    """Whether this row of the table is the one that answers."""
+    if answer.route == "unknown":
+        return False
+    return all(want is None or want == fact for want, fact in zip(row, facts, strict=True))
+
+
+def _chosen_service(form: ActionForm) -> Any:
+    value = form["service"].value()
+    if not str(value or "").isdigit():
+        return None
+    return form.fields["service"].queryset.filter(pk=int(value)).first()
+
+
+def contacts_of(agency: Any) -> Any:
+    """The contacts that a request of this agency can come from."""
+    return Contact.objects.active().filter(agency=agency)
+
+
+def in_words(req: Request) -> str:
+    """What sort of request it is, for headings."""
+    return str(Kind(req.kind).label) if req.kind else "Kind not decided"

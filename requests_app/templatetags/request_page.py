@@ -1,0 +1,28 @@
+"""Tags of the request page."""
+
+from typing import Any
+
+from django import template
+from django.template.loader import get_template
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def section(context: template.Context, part: Any) -> str:
+    """A section that a stage app brings along, with its own context on top of the page's."""
+    own = part.context(context["req"], context["user"])
+    with context.push(**own):
+        return get_template(part.template).template.render(context)
+
+
+@register.filter
+def other_side(link: Any, req: Any) -> str:
+    """How the other request belongs to this one, said from this one's side (X4)."""
+    words = {
+        "related": ("is related to", "is related to"),
+        "duplicates": ("duplicates", "is duplicated by"),
+        "split_from": ("was split from", "was split into"),
+        "needs": ("needs first", "is needed first by"),
+    }
+    return words[link.relation][0 if link.source_id == req.pk else 1]
