@@ -1,6 +1,9 @@
 """The API's addresses, under /api/v1/: each app brings its own, here they are put together."""
 
+from typing import Any
+
 from django.urls import path
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import SimpleRouter
 
@@ -9,6 +12,17 @@ from billing.api import BillingCaseViewSet
 from discovery.api import ProposalViewSet
 from fulfillment.api import pending, schedule, worklist
 from requests_app.api import CaseViewSet, RequestViewSet
+
+
+class BearerToken(OpenApiAuthenticationExtension):
+    """How the description of the API names our tokens."""
+
+    target_class = "workflow.api.BearerTokenAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer"}
+
 
 router = SimpleRouter()
 router.register("requests", RequestViewSet, basename="api_request")

@@ -168,6 +168,16 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Requests of agencies, from intake to closed.",
     "VERSION": "1",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "ENUM_NAME_OVERRIDES": {
+        "RequestState": "requests_app.states.State",
+        "RequestKind": "requests_app.states.Kind",
+        "Level": "requests_app.states.Level",
+        "ServiceState": "asd.models.ServiceState",
+        "ProposalState": "discovery.proposal_models.ProposalState",
+        "ProposalLineKind": "discovery.proposal_models.ProposalLine.Kind",
+        "BillingState": "billing.models.BillingState",
+        "ScheduleEntryState": "fulfillment.models.EntryState",
+    },
 }
 
 CELERY_BROKER_URL = env.text("REDIS_URL")

@@ -8,7 +8,6 @@ from django.conf import settings
 from django.db.models import DecimalField, OuterRef, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
 from rest_framework import generics, serializers
 
 from fulfillment.models import PlanItem, ProviderGroup, ScheduleEntry, TimeEntry
@@ -113,6 +112,6 @@ def _total(rows: Any, field: str) -> Coalesce:
     return Coalesce(Subquery(total, output_field=HOURS), Value(Decimal(0)), output_field=HOURS)
 
 
-pending = extend_schema(operation_id="queues_pending")(PendingQueue).as_view()
-schedule = extend_schema(operation_id="queues_schedule")(Schedule).as_view()
-worklist = extend_schema(operation_id="queues_worklist")(WorkList).as_view()
+pending = PendingQueue.as_view()
+schedule = Schedule.as_view()
+worklist = WorkList.as_view()

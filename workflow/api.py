@@ -10,14 +10,17 @@ from django import forms
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import transaction
 from django.db.models import Q
-from rest_framework import serializers, status
+from rest_framework import (
+    serializers,
+    status,
+    views,  # as a module: it loads us while it is being loaded
+)
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed, ValidationError
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request as ApiRequest
 from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
-from rest_framework.views import exception_handler
 
 from workflow import clock
 from workflow.machine import Refused
@@ -185,7 +188,7 @@ def answer_for(exc: Exception, context: dict[str, Any]) -> Response | None:
         exc = ValidationError(serializers.as_serializer_error(exc))
     if type(exc) is LookupError:  # not KeyError and IndexError: those are mistakes of ours
         return Response({"detail": "There is no such action."}, status.HTTP_404_NOT_FOUND)
-    return exception_handler(exc, context)
+    return views.exception_handler(exc, context)
 
 
 def _by_field(form: forms.Form) -> dict[str, list[str]]:
