@@ -1,0 +1,107 @@
+"""Filters that every page uses: dates as people say them, hours, money, form fields."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms, template
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from workflow import clock
+from workflow.worktime import STANDARD
+
+register = template.Library()
+
+
+def _working_days(first: date, last: date) -> int:
+    """Working days from `first` (not counted) to `last` of the standard week."""
+    whole, rest = divmod((last - first).days, 7)
+    if whole > 12:
+        return whole * 5 + min(rest, 5)
+    days = (date.fromordinal(first.toordinal() + n) for n in range(1, (last - first).days + 1))
+    return sum(1 for day in days if STANDARD.on(day))
+
+
+@register.filter
+def when(value: date | datetime | None) -> str:
+    """When and how long: "Tue 2 Dec, in 3 working days"."""
+    if not value:
+        return ""
+    moment = timezone.localtime(value) if isinstance(value, datetime) else None
+    day = moment.date() if moment else value
+    today = clock.today()
+    if day == today:
+        return _("today") + (f" {moment:%H:%M}" if moment else "")
+    text = date_format(day, "D j M" if day.year == today.year else "D j M Y")
+    if day > today:
+        left = _working_days(today, day)
+        return f"{text}, " + ngettext("in %d working day", "in %d working days", left) % left
+    gone = _working_days(day, today)
+    if gone == 0:
+        return f"{text}, " + _("since the last working day")
+    return f"{text}, " + ngettext("%d working day ago", "%d working days ago", gone) % gone
+
+
+@register.filter
+def moment(value: datetime | None) -> str:
+    """A moment in full, for histories: "Tue 2 Dec 2026 14:05"."""
+    return date_format(timezone.localtime(value), "D j M Y H:i") if value else ""
+
+
+@register.filter
+def hours(value: Decimal | int | float | None) -> str:
+    """Hours with at most two places: "3.5 h"."""
+    if value is None or value == "":
+        return ""
+    return f"{Decimal(value).normalize():f} h"
+
+
+@register.filter
+def money(value: Decimal | None, currency: str = "USD") -> str:
+    """An amount with its currency: "USD 1,250.00"."""
+    return "" if value is None else f"{currency} {Decimal(value):,.2f}"
+
+
+@register.filter
+def styled(field: forms.BoundField) -> SafeString:
+    """The field's widget with the classes of the kit."""
+    widget = field.field.widget
+    if isinstance(widget, forms.CheckboxInput | forms.RadioSelect | forms.CheckboxSelectMultiple):
+        return field.as_widget(attrs={"class": "form-check-input"})
+    kit = "form-select" if isinstance(widget, forms.Select) else "form-control"
+    wrong = " is-invalid" if field.errors else ""
+    return field.as_widget(attrs={"class": f"{kit}{wrong}"})
+
+
+@register.filter
+def is_checkbox(field: forms.BoundField) -> bool:
+    """Whether the label stands behind the field."""
+    return isinstance(field.field.widget, forms.CheckboxInput)
+
+
+@register.filter
+def is_choice_list(field: forms.BoundField) -> bool:
+    """Whether the field is a list of radio buttons or check boxes."""
+    return isinstance(field.field.widget, forms.RadioSelect | forms.CheckboxSelectMultiple)
+
+
+@register.simple_tag(takes_context=True)
+def with_query(context: Any, **changes: Any) -> str:
+    """The current query string with some parameters changed (None removes one)."""
+    query = {k: context["request"].GET.getlist(k) for k in context["request"].GET}
+    for key, value in changes.items():
+        query.pop(key, None)
+        if value is not None:
+            query[key] = [str(value)]
+    return "?" + urlencode(query, doseq=True)
+
+
+@register.filter
+def get(mapping: Any, key: Any) -> Any:
+    """A dictionary's value by a key that a variable holds."""
+    return mapping.get(key) if mapping else None
