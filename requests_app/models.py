@@ -81,6 +81,10 @@ class RequestQuerySet(models.QuerySet["Request"]):
             "late", "priority", F("due_at").asc(nulls_last=True), "created_at", "pk"
         )
 
+    def by_receipt(self) -> "RequestQuerySet":
+        """A specialist's own list: in the order in which they got it (F7)."""
+        return self.order_by("assigned_at", "pk")
+
     def for_list(self) -> "RequestQuerySet":
         """With what a row of a list shows."""
         return self.select_related(
@@ -223,6 +227,13 @@ class Request(Process):
     def is_on_hold(self) -> bool:
         """On hold is an overlay, not a state (X1)."""
         return self.held_since is not None
+
+    @property
+    def is_overdue(self) -> bool:
+        """Past its due moment with its clock running (F1)."""
+        return bool(
+            self.due_at and self.is_open and not self.is_on_hold and self.due_at < clock.now()
+        )
 
     @property
     def lane(self) -> str:

@@ -1,0 +1,1 @@
+"""A plainly fictional organisation with a history, for trying the program out."""

@@ -1,0 +1,27 @@
+"""Sign-in and the person's own account."""
+
+from django.contrib.auth import views as auth
+from django.urls import path, reverse_lazy
+
+from workflow import views
+
+urlpatterns = [
+    # /login/
+    path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", auth.LogoutView.as_view(), name="logout"),
+    path("password-reset/", auth.PasswordResetView.as_view(), name="password_reset"),
+    path("password-reset/done/", auth.PasswordResetDoneView.as_view(), name="password_reset_done"),
+    path(
+        "password-reset/<uidb64>/<token>/",
+        auth.PasswordResetConfirmView.as_view(success_url=reverse_lazy("login")),
+        name="password_reset_confirm",
+    ),
+    # /account/
+    path("account/", views.account, name="workflow_account"),
+    path("account/password/", views.password, name="workflow_password"),
+    path("account/tokens/", views.token_create, name="workflow_token_create"),
+    path("account/tokens/<int:pk>/revoke/", views.token_revoke, name="workflow_token_revoke"),
+    # /filters/
+    path("filters/", views.filter_save, name="workflow_filter_save"),
+    path("filters/<int:pk>/delete/", views.filter_delete, name="workflow_filter_delete"),
+]

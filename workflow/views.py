@@ -1,0 +1,102 @@
+"""The person's own account: name, language, absence, API tokens, saved filters."""
+
+import hashlib
+import secrets
+
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.forms import PasswordChangeForm
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST
+
+from workflow.forms import AccountForm, SavedFilterForm, TokenForm
+from workflow.models import ApiToken, SavedFilter, User
+
+
+def make_token(user: User, name: str) -> str:
+    """A new API token; the text is given out once, only its hash is kept."""
+    text = secrets.token_urlsafe(32)
+    ApiToken.objects.create(user=user, name=name, digest=hashlib.sha256(text.encode()).hexdigest())
+    return text
+
+
+@login_required
+def account(request: HttpRequest) -> HttpResponse:
+    """Who I am here, and who stands in for me."""
+    form = AccountForm(request.POST or None, instance=request.user)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, "Saved.")
+        return redirect("workflow_account")
+    request.user.refresh_from_db()
+    return _account_page(request, form)
+
+
+def _account_page(
+    request: HttpRequest, form: AccountForm, fresh: str = "", status: int = 200
+) -> HttpResponse:
+    context = {
+        "form": form,
+        "tokens": request.user.api_tokens.all(),
+        "token_form": TokenForm(label_suffix=""),
+        "fresh_token": fresh,
+    }
+    return render(request, "account/account.html", context, status=status)
+
+
+@login_required
+def password(request: HttpRequest) -> HttpResponse:
+    """A new password; other sessions end."""
+    form = PasswordChangeForm(request.user, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        update_session_auth_hash(request, form.save())
+        messages.success(request, "Your password is changed.")
+        return redirect("workflow_account")
+    return render(request, "account/password.html", {"form": form})
+
+
+@login_required
+@require_POST
+def token_create(request: HttpRequest) -> HttpResponse:
+    """Make an API token and show it this once."""
+    form = TokenForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Give the token a name of at most 80 characters.")
+        return redirect("workflow_account")
+    fresh = make_token(request.user, form.cleaned_data["name"])
+    return _account_page(request, AccountForm(instance=request.user), fresh)
+
+
+@login_required
+@require_POST
+def token_revoke(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a token back."""
+    get_object_or_404(ApiToken, pk=pk, user=request.user).delete()
+    messages.success(request, "The token is revoked.")
+    return redirect("workflow_account")
+
+
+@login_required
+@require_POST
+def filter_save(request: HttpRequest) -> HttpResponse:
+    """Keep a list's filter under a name; the same name again replaces it."""
+    form = SavedFilterForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Give the filter a name of at most 60 characters.")
+        return redirect("/")
+    data = form.cleaned_data
+    SavedFilter.objects.update_or_create(
+        user=request.user, page=data["page"], name=data["name"], defaults={"query": data["query"]}
+    )
+    return redirect(f"{data['page']}?{data['query']}")
+
+
+@login_required
+@require_POST
+def filter_delete(request: HttpRequest, pk: int) -> HttpResponse:
+    """Forget a saved filter."""
+    saved = get_object_or_404(SavedFilter, pk=pk, user=request.user)
+    saved.delete()
+    return redirect(saved.page)
