@@ -39,6 +39,19 @@ SORTS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "agency": ("Agency", ("agency__name", "-created_at", "-pk")),
     "state": ("Longest in its state", ("state_since", "pk")),
 }
+FOLDED = (
+    "state",
+    "priority",
+    "lane",
+    "agency",
+    "current",
+    "service",
+    "group",
+    "representative",
+    "specialist",
+    "created_from",
+    "created_to",
+)
 DATE = forms.DateInput(attrs={"type": "date"})
 
 
@@ -147,6 +160,13 @@ class RequestFilter(django_filters.FilterSet):
         given.setdefault("status", "any" if given.getlist("state") else "open")
         given.setdefault("sort", "first")
         super().__init__(given, *args, request=request, **kwargs)
+
+    def beside(self) -> dict[str, Any]:
+        """The filters that a page keeps folded until one of them is set."""
+        fields = [self.form[name] for name in FOLDED]
+        count = sum(1 for field in fields if field.value() not in (None, "", [], [""]))
+        wrong = any(field.errors for field in fields)
+        return {"more_fields": fields, "more_count": count, "more_open": bool(count or wrong)}
 
     def search(self, queryset: RequestQuerySet, name: str, value: str) -> QuerySet[Request]:
         """Words of the title, or a part of the reference."""

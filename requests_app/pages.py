@@ -10,7 +10,7 @@ from requests_app.case_models import TrackingToken
 from requests_app.history import told
 from requests_app.line import line_of
 from requests_app.models import Attachment, CaseEntry, Link, Request, TriageDecision, Watcher
-from requests_app.states import WAITS_FOR, Kind, S
+from requests_app.states import WAITS_FOR, S
 from requests_app.tracking import tracking_url
 from requests_app.triage import CHECKLIST, Recommendation, Scope, recommend, scope_of, standard_from
 from workflow import clock
@@ -83,6 +83,24 @@ def page_context(
         "changes": changes_page(req, params.get("changes")),
         "sections": sections_of(req, user),
         **_triage(req, by_name.get("triage"), scope),
+    }
+
+
+def print_context(req: Request, user: User) -> dict[str, Any]:
+    """The whole case for paper: every update and every change, nothing to press."""
+    entries = _entries(req).order_by("at", "pk")
+    return {
+        "req": req,
+        "scope": scope_of(req, req.service),
+        "line": line_of(req),
+        "entries": entries,
+        "files": list(_files(req)),
+        "watchers": Watcher.objects.filter(request=req).select_related("contact", "user"),
+        "related": related(req, user),
+        "billing_cases": list(req.billing_cases.all()),
+        "decision": req.triage,
+        "changes": told(req.events.select_related("actor", "subject_type").order_by("number")),
+        "printed_at": clock.now(),
     }
 
 
@@ -248,8 +266,3 @@ def _chosen_service(form: ActionForm) -> Any:
 def contacts_of(agency: Any) -> Any:
     """The contacts that a request of this agency can come from."""
     return Contact.objects.active().filter(agency=agency)
-
-
-def in_words(req: Request) -> str:
-    """What sort of request it is, for headings."""
-    return str(Kind(req.kind).label) if req.kind else "Kind not decided"

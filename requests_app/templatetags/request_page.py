@@ -26,3 +26,9 @@ def other_side(link: Any, req: Any) -> str:
         "needs": ("needs first", "is needed first by"),
     }
     return words[link.relation][0 if link.source_id == req.pk else 1]
+
+
+@register.filter
+def age(text: str) -> str:
+    """The first part of a span of time: "3 weeks"."""
+    return text.split(",")[0]

@@ -1,0 +1,26 @@
+"""Addresses of requests."""
+
+from django.urls import include, path
+
+from requests_app import views
+
+urlpatterns = [
+    # /requests/
+    path("requests/", views.request_list, name="requests_list"),
+    path("requests/bulk/", views.request_bulk, name="requests_bulk"),
+    # /requests/new/
+    path("requests/new/", views.request_new, name="requests_new"),
+    path("requests/new/contacts/", views.intake_contacts, name="requests_new_contacts"),
+    path("requests/new/agencies/", views.intake_agencies, name="requests_new_agencies"),
+    # /requests/<ref>/
+    path("requests/<str:reference>/", views.request_page, name="requests_page"),
+    path(
+        "requests/<str:reference>/actions/<str:name>/",
+        views.request_action,
+        name="requests_action",
+    ),
+    path("requests/<str:reference>/triage/", views.triage_preview, name="requests_triage"),
+    path("requests/<str:reference>/files/<int:pk>/", views.request_file, name="requests_file"),
+    # /track/<token>/
+    path("", include("requests_app.tracking_urls")),
+]
