@@ -1,4 +1,4 @@
-"""The facts that fulfillment asks for, and the filters' small forms."""
+"""The facts that fulfillment asks for."""
 
 from decimal import Decimal
 from typing import Any
@@ -141,6 +141,25 @@ class ScheduleForm(SlotForm):
             self.fields["day"].help_text = "It keeps its slot: confirm it, or choose another day."
         expected = {True: "yes", False: "no"}.get(request.charge_expected)  # type: ignore[arg-type]
         self.fields["charge_expected"].initial = expected or ""
+
+
+class ScheduleRowForm(forms.Form):
+    """The schedule form on a row of the intake: no more than is needed; errors show on the page
+    of the request, which has all of it."""
+
+    day = forms.DateField(label="First day", widget=DATE)
+    hours = HoursField(label="Hours", min_value=QUARTER)
+    charge_expected = forms.ChoiceField(
+        choices=[("", "Choose"), ("no", "No charge"), ("yes", "Charge, basis known")],
+        label="Charge expected?",
+    )
+
+    @classmethod
+    def for_row(cls, row: Any) -> "ScheduleRowForm":
+        """Filled in with the next day on which it fits."""
+        expected = {True: "yes", False: "no"}.get(row.req.charge_expected, "")
+        initial = {"day": row.proposed, "hours": row.hours, "charge_expected": expected}
+        return cls(initial=initial, auto_id=f"slot-{row.req.pk}-%s", label_suffix="")
 
 
 class RescheduleForm(SlotForm):

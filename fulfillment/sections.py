@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Sum
 
 from fulfillment import capacity
+from fulfillment.models import ProviderGroup
 from requests_app.models import Request
 from requests_app.states import FULFILLMENT, S
 from workflow import clock
@@ -35,7 +36,8 @@ def schedule_section(request: Request, user: "User") -> dict[str, Any]:
         hours = request.estimate_hours or Decimal(1)
         days = capacity.days_ahead(request.provider_group, clock.today(), capacity.window_end())
         free = capacity.nearest(days, int(hours * 60), 5)
-    return {"entry": entry, "free_days": free}
+    group = ProviderGroup.objects.visible_to(user).filter(pk=request.provider_group_id).first()
+    return {"entry": entry, "free_days": free, "group_slug": group.slug if group else ""}
 
 
 def _has_plan(request: Request, user: "User") -> bool:

@@ -240,6 +240,11 @@ class Request(Process):
         """The lane its state stands in, for colour and for the process line."""
         return LANES[self.state]
 
+    def whereabouts(self) -> str:
+        """With who has it: of two who take it at once, the loser sees whom to ask (F5)."""
+        words = super().whereabouts()
+        return f"{words}, with {self.specialist}" if self.specialist_id else words
+
     def is_represented_by(self, user: "User") -> bool:
         """CAR: the agency's representative or deputy, or any where there is none."""
         if not user.is_representative:
@@ -285,7 +290,11 @@ class Request(Process):
     @property
     def last_test_run(self) -> Any:
         """The latest test run of this pass since it was last submitted for testing (F9)."""
-        return self.test_runs.filter(pass_number=self.pass_number).order_by("number").last()
+        runs = self.test_runs.filter(pass_number=self.pass_number)
+        sent = self.events.filter(name="submit_for_testing").order_by("number").last()
+        if sent is not None:
+            runs = runs.filter(at__gte=sent.at)
+        return runs.order_by("number").last()
 
     @property
     def billing_case(self) -> Any:

@@ -64,7 +64,7 @@ def advance(subject: M, step: str, *, by: User | Actor, reason: str = "", **fact
         declared = find_step(row, step)
         if declared is None:
             raise Refused(
-                f"Not possible any more: it is {row.get_state_display().lower()} now.",
+                f"Not possible any more: it is {row.whereabouts()}.",
                 code="wrong_state",
             )
         if not declared.allowed(row, actor):

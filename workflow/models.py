@@ -130,6 +130,10 @@ class Machine(models.Model):
         """Whose history this belongs to: the request, or the thing itself."""
         return self
 
+    def whereabouts(self) -> str:
+        """Where it is by now, in words, for whoever comes too late."""
+        return f"{self.get_state_display().lower()} now"  # type: ignore[attr-defined]
+
     def recipients(self, template: str, event: "Event") -> list["Recipient"]:
         """Who is told by the notice of this name; by default what the stream's owner says."""
         root = self.stream()

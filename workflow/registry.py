@@ -253,7 +253,7 @@ def perform(
             if made is not None and not made.allowed(row, actor):
                 raise PermissionDenied
             raise Refused(
-                f"Not possible any more: it is {row.get_state_display().lower()} now. "
+                f"Not possible any more: it is {row.whereabouts()}. "
                 "What you see has been brought up to date.",
                 code="wrong_state",
             )

@@ -1,0 +1,73 @@
+"""How the queues and the work list are narrowed. Only what stands here reaches the database."""
+
+from typing import Any
+
+import django_filters
+from django.contrib.auth import get_user_model
+from django.db.models import Q, QuerySet
+
+from asd.models import Agency, Service, normalised
+from fulfillment.lists import ON_WORK_LIST, at_risk_q, late_q
+from requests_app.models import Request
+from requests_app.states import Priority, State
+
+ATTENTION = [("late", "Overdue"), ("risk", "At risk"), ("held", "On hold")]
+
+
+class QueueFilter(django_filters.FilterSet):
+    """What both lists of a group have in common; choices are those that occur in it."""
+
+    q = django_filters.CharFilter(method="search", label="Search", max_length=100)
+    priority = django_filters.MultipleChoiceFilter(choices=Priority.choices, label="Priority")
+    agency = django_filters.ModelChoiceFilter(
+        queryset=Agency.objects.none(), label="Agency", empty_label="Any"
+    )
+    service = django_filters.ModelChoiceFilter(
+        queryset=Service.objects.none(), label="Service", empty_label="Any"
+    )
+    attention = django_filters.ChoiceFilter(
+        choices=ATTENTION, method="needing_attention", label="Attention", empty_label="Any"
+    )
+
+    class Meta:
+        model = Request
+        fields: list[str] = []
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        shown = self.queryset.order_by()
+        self.filters["agency"].queryset = Agency.objects.filter(pk__in=shown.values("agency"))
+        self.filters["service"].queryset = Service.objects.filter(pk__in=shown.values("service"))
+
+    def search(self, queryset: Any, name: str, value: str) -> QuerySet[Request]:
+        """Words of the title, or a part of the reference."""
+        text = normalised(value)
+        return queryset.filter(Q(title__icontains=text) | Q(reference__icontains=text))
+
+    def needing_attention(self, queryset: Any, name: str, value: str) -> QuerySet[Request]:
+        """Overdue, at risk, or on hold (F1)."""
+        if value == "held":
+            return queryset.filter(held_since__isnull=False)
+        return queryset.filter(late_q() if value == "late" else at_risk_q())
+
+
+class PendingFilter(QueueFilter):
+    """The pending queue."""
+
+
+class WorkFilter(QueueFilter):
+    """The work list, also by who has it and how far it is."""
+
+    state = django_filters.MultipleChoiceFilter(
+        choices=[(s.value, s.label) for s in State if s in ON_WORK_LIST], label="State"
+    )
+    specialist = django_filters.ModelChoiceFilter(
+        queryset=get_user_model().objects.none(), label="Specialist", empty_label="Anybody"
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        shown = self.queryset.order_by()
+        self.filters["specialist"].queryset = (
+            get_user_model().objects.filter(pk__in=shown.values("specialist")).order_by("first_name")
+        )

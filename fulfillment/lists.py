@@ -1,0 +1,379 @@
+"""The named lists of fulfillment: queues, schedule, work list, groups at a glance (F2, F3, F6)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import (
+    BooleanField,
+    Count,
+    DecimalField,
+    ExpressionWrapper,
+    F,
+    Min,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+)
+from django.db.models.lookups import LessThan
+from django.utils import timezone
+
+from fulfillment import capacity
+from fulfillment.models import (
+    PlanItem,
+    ProviderGroup,
+    QueueCheck,
+    ScheduledDay,
+    ScheduleEntry,
+    TimeEntry,
+)
+from requests_app.models import Request
+from requests_app.states import S
+from workflow import clock
+
+if TYPE_CHECKING:
+    from workflow.models import User
+
+RULE = (
+    "Overdue first, then by priority, then by due date, then the oldest. "
+    "What is on hold waits its turn and is left out by Take next."
+)
+SCHEDULE_RULE = "By planned start, then by priority, then the oldest."
+ON_WORK_LIST = (S.PLANNING, S.IN_FULFILLMENT, S.TESTING)
+AT_RISK_SHARE = Decimal("0.75")
+
+
+def late_q() -> Q:
+    """Past its due moment, with the clock running (F1)."""
+    return Q(due_at__lt=clock.now(), held_since__isnull=True)
+
+
+def at_risk_q() -> Q:
+    """Three quarters of its time have gone and it is not yet late (F1)."""
+    spent = ExpressionWrapper(
+        F("created_at") + (F("due_at") - F("created_at")) * float(AT_RISK_SHARE),
+        output_field=Request._meta.get_field("due_at"),
+    )
+    return Q(due_at__gte=clock.now(), held_since__isnull=True) & LessThan(spent, clock.now())
+
+
+def of_group(group: ProviderGroup, user: "User") -> Any:
+    """What this person may see of the group's requests, with what a row shows."""
+    risk = ExpressionWrapper(at_risk_q(), output_field=BooleanField())
+    mine = Request.objects.visible_to(user).filter(provider_group=group)
+    return mine.for_list().annotate(at_risk=risk)
+
+
+def pending(group: ProviderGroup, user: "User") -> Any:
+    """The CRM Pending Queue in the order of the rule (F2, F4)."""
+    return of_group(group, user).pending(group).by_rule()
+
+
+def in_hand_of(user: "User") -> Any:
+    """A specialist's own list: assistance in order of receipt (F7), then plans by planned start."""
+    return (
+        Request.objects.filter(specialist=user, state__in=[S.ASSIGNED, *ON_WORK_LIST])
+        .for_list()
+        .order_by("assigned_at", "pk")
+    )
+
+
+# the work list
+
+
+def worklist(group: ProviderGroup, user: "User") -> Any:
+    """Every plan of the group, with hours spent, its pieces and its slot (F6)."""
+    spent = (
+        TimeEntry.objects.filter(request=OuterRef("pk"), pass_number=OuterRef("pass_number"))
+        .order_by()
+        .values("request")
+        .annotate(total=Sum("hours"))
+        .values("total")
+    )
+    return (
+        of_group(group, user)
+        .filter(state__in=ON_WORK_LIST)
+        .annotate(spent=Subquery(spent, output_field=DecimalField(max_digits=9, decimal_places=2)))
+        .prefetch_related(
+            Prefetch(
+                "plan_items",
+                PlanItem.objects.select_related("assignee").annotate(
+                    hours_spent=Sum("time_entries__hours")
+                ),
+            ),
+            Prefetch("schedule_entries", ScheduleEntry.objects.active(), to_attr="active_entries"),
+        )
+        .by_rule()
+    )
+
+
+@dataclass
+class Work:
+    """A row of the work list."""
+
+    req: Any
+    items: list[PlanItem]
+    entry: ScheduleEntry | None
+
+    @property
+    def live(self) -> list[PlanItem]:
+        return [i for i in self.items if i.state != PlanItem.State.CANCELLED]
+
+    @property
+    def estimated(self) -> Decimal:
+        return sum((i.estimate_hours or Decimal(0) for i in self.live), Decimal(0))
+
+    @property
+    def spent(self) -> Decimal:
+        return self.req.spent or Decimal(0)
+
+    @property
+    def left(self) -> Decimal:
+        return max(Decimal(0), self.estimated - self.spent)
+
+    @property
+    def over(self) -> Decimal:
+        return max(Decimal(0), self.spent - self.estimated) if self.estimated else Decimal(0)
+
+    @property
+    def percent(self) -> int:
+        """How much of the plan is done, weighed by the estimates."""
+        if not self.estimated:
+            return 0
+        done = sum((i.estimate_hours or 0 for i in self.live if i.state == "done"), Decimal(0))
+        return int(done * 100 / self.estimated)
+
+    @property
+    def unestimated(self) -> int:
+        return sum(1 for i in self.live if not i.estimate_hours)
+
+
+def work_rows(requests: Iterable[Any]) -> list[Work]:
+    """Requests of the work list as rows; of their plans only the current pass counts."""
+    return [
+        Work(
+            req,
+            [i for i in req.plan_items.all() if i.pass_number == req.pass_number],
+            next(iter(req.active_entries), None),
+        )
+        for req in requests
+    ]
+
+
+# the schedule
+
+
+@dataclass
+class ScheduleDay:
+    """A working day of the schedule: its load and what is booked on it."""
+
+    day: date
+    capacity: int
+    booked: int
+    slices: list[ScheduledDay] = field(default_factory=list)
+
+    @property
+    def free(self) -> int:
+        return max(0, self.capacity - self.booked)
+
+    @property
+    def starts_week(self) -> bool:
+        return self.day.weekday() == 0
+
+    @property
+    def is_today(self) -> bool:
+        return self.day == clock.today()
+
+    @property
+    def nearly(self) -> int:
+        """From here on a meter shows the day as nearly full."""
+        return self.capacity * 9 // 10
+
+
+def schedule_days(group: ProviderGroup) -> list[ScheduleDay]:
+    """The working days of the window with load and entries (F2)."""
+    first, last = clock.today(), capacity.window_end()
+    by_day: dict[date, list[ScheduledDay]] = {}
+    slices = ScheduledDay.objects.filter(
+        entry__group=group, day__range=(first, last), entry__state__in=["booked", "started"]
+    ).select_related("entry__request__agency", "entry__request__specialist")
+    for one in slices.order_by("day", "entry__request__priority", "entry_id"):
+        by_day.setdefault(one.day, []).append(one)
+    return [
+        ScheduleDay(d.day, d.capacity, d.booked, by_day.get(d.day, []))
+        for d in capacity.days_ahead(group, first, last)
+    ]
+
+
+def _entries(group: ProviderGroup) -> QuerySet[ScheduleEntry]:
+    return (
+        ScheduleEntry.objects.filter(group=group, request__state=S.SCHEDULED)
+        .select_related("request__agency", "request__specialist")
+        .order_by("first_day", "request__priority", "request__created_at", "pk")
+    )
+
+
+def missed(group: ProviderGroup) -> QuerySet[ScheduleEntry]:
+    """Planned to begin before today and not pulled: they stay on top (F2)."""
+    return _entries(group).filter(state="booked", first_day__lt=clock.today())
+
+
+def without_days(group: ProviderGroup) -> QuerySet[ScheduleEntry]:
+    """Resumed after a hold when no day had room: the lead finds one (X1)."""
+    return _entries(group).filter(state="suspended", request__held_since__isnull=True)
+
+
+def later(group: ProviderGroup) -> QuerySet[ScheduleEntry]:
+    """Planned beyond the window; they roll into it by themselves."""
+    return _entries(group).filter(state="booked", first_day__gt=capacity.window_end())
+
+
+@dataclass
+class Intake:
+    """A request that waits for a slot, with the slot one would propose."""
+
+    req: Any
+    kept: ScheduleEntry | None
+    not_before: date | None
+    proposed: date | None
+    hours: Decimal | None
+
+
+def intake(group: ProviderGroup, user: "User", days: list[ScheduleDay]) -> list[Intake]:
+    """The unscheduled requests by the rule, each with the next day on which it would fit (F2)."""
+    lines = Request._meta.get_field("part_lines").related_model.objects.unfinished()
+    waiting = (
+        of_group(group, user)
+        .filter(state=S.AWAITING_SCHEDULING)
+        .prefetch_related(
+            Prefetch("part_lines", lines, to_attr="open_lines"),
+            Prefetch("schedule_entries", ScheduleEntry.objects.active(), to_attr="active_entries"),
+        )
+        .by_rule()
+    )
+    return [_intake(req, days) for req in waiting]
+
+
+def _intake(req: Any, days: list[ScheduleDay]) -> Intake:
+    kept = next(iter(req.active_entries), None)
+    expected = [line.expected_on for line in req.open_lines if line.expected_on]
+    bars = [d for d in [req.earliest_on, *expected] if d]
+    hours = kept.hours if kept else req.estimate_hours
+    minutes = int((hours or Decimal(1)) * 60)
+    free = [d for d in days if not bars or d.day >= max(bars)]
+    proposed = next(iter(capacity.nearest(free, minutes, 1)), None)
+    if kept and kept.state == "booked" and kept.first_day >= clock.today():
+        proposed = kept.first_day
+    return Intake(req, kept, max(bars) if bars else None, proposed, hours)
+
+
+# the groups at a glance
+
+
+@dataclass
+class Glance:
+    """A group's two queues and its work at a glance (F3)."""
+
+    group: ProviderGroup
+    counts: dict[str, Any]
+    checks: dict[str, QueueCheck]
+    missed: int
+    is_mine: bool
+
+    def _check(self, queue: str, count: int) -> dict[str, Any]:
+        check = self.checks.get(queue)
+        stale = count > 0 and (check is None or _day(check.at) < clock.today())
+        return {"check": check, "stale": stale}
+
+    @property
+    def queues(self) -> list[dict[str, Any]]:
+        """The two queues, each with what a person wants to know before opening it."""
+        c = self.counts
+        schedule = c.get("awaiting", 0) + c.get("scheduled", 0)
+        return [
+            {
+                "name": "pending",
+                "label": "Pending queue",
+                "count": c.get("pending", 0),
+                "oldest": c.get("pending_oldest"),
+                "late": c.get("pending_late", 0),
+                "risk": c.get("pending_risk", 0),
+                "detail": "",
+                **self._check("pending", c.get("pending", 0)),
+            },
+            {
+                "name": "schedule",
+                "label": "60-day schedule",
+                "count": schedule,
+                "oldest": c.get("schedule_oldest"),
+                "late": c.get("schedule_late", 0),
+                "risk": c.get("schedule_risk", 0),
+                "detail": f"{c.get('awaiting', 0)} to be placed, {c.get('scheduled', 0)} placed",
+                "missed": self.missed,
+                **self._check("schedule", schedule),
+            },
+        ]
+
+
+def _day(at: Any) -> date:
+    return timezone.localdate(at)
+
+
+def glance(groups: Iterable[ProviderGroup], user: "User") -> list[Glance]:
+    """Counts, oldest, at risk and last checked of many groups, in a handful of queries (F3)."""
+    groups = list(groups)
+    pks = [g.pk for g in groups]
+    counts = {row["provider_group"]: row for row in _counted(pks)}
+    checks: dict[int, dict[str, QueueCheck]] = {}
+    for check in QueueCheck.objects.filter(group__in=pks).select_related("by"):
+        checks.setdefault(check.group_id, {})[check.queue] = check
+    gone = dict(
+        ScheduleEntry.objects.filter(
+            group__in=pks,
+            state="booked",
+            request__state=S.SCHEDULED,
+            first_day__lt=clock.today(),
+        )
+        .order_by()
+        .values_list("group")
+        .annotate(n=Count("pk"))
+    )
+    return [
+        Glance(g, counts.get(g.pk, {}), checks.get(g.pk, {}), gone.get(g.pk, 0), g.pk in mine)
+        for mine in [user.group_ids]
+        for g in groups
+    ]
+
+
+def _counted(pks: list[int]) -> Any:
+    queue = Q(state=S.PENDING)
+    schedule = Q(state__in=[S.AWAITING_SCHEDULING, S.SCHEDULED])
+    late, risk = late_q(), at_risk_q()
+    return (
+        Request.objects.filter(provider_group__in=pks)
+        .open()
+        .order_by()
+        .values("provider_group")
+        .annotate(
+            pending=Count("pk", filter=queue),
+            pending_oldest=Min("created_at", filter=queue),
+            pending_late=Count("pk", filter=queue & late),
+            pending_risk=Count("pk", filter=queue & risk),
+            awaiting=Count("pk", filter=Q(state=S.AWAITING_SCHEDULING)),
+            scheduled=Count("pk", filter=Q(state=S.SCHEDULED)),
+            schedule_oldest=Min("created_at", filter=schedule),
+            schedule_late=Count("pk", filter=schedule & late),
+            schedule_risk=Count("pk", filter=schedule & risk),
+            assigned=Count("pk", filter=Q(state=S.ASSIGNED)),
+            planning=Count("pk", filter=Q(state=S.PLANNING)),
+            working=Count("pk", filter=Q(state=S.IN_FULFILLMENT)),
+            testing=Count("pk", filter=Q(state=S.TESTING)),
+            in_work_late=Count("pk", filter=Q(state__in=[S.ASSIGNED, *ON_WORK_LIST]) & late),
+        )
+    )
+
