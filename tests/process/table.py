@@ -164,8 +164,8 @@ SMALL: dict[str, list[tuple[str, list[str], str, list[str]]]] = {
         ("start_entry", ["booked"], "started", [MEMBER, SYSTEM]),
         ("suspend", ["booked"], "suspended", [SYSTEM]),
         ("rebook", ["suspended"], "booked", [SYSTEM]),
-        ("keep_entry", ["started"], "booked", [SYSTEM]),
         ("release", ["booked", "suspended", "started"], "released", [LEAD, SYSTEM]),
+        ("keep_entry", ["started"], "booked", [SYSTEM]),
         ("finish_entry", ["started"], "done", [SYSTEM]),
     ],
     "billing.billingcase": [
