@@ -11,6 +11,7 @@ admin.site.index_title = "Administration"
 
 urlpatterns = [
     path("", include("workflow.urls")),
+    path("", include("requests_app.shell_urls")),
     path("", include("requests_app.urls")),
     path("", include("discovery.urls")),
     path("", include("fulfillment.urls")),

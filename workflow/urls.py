@@ -1,19 +1,19 @@
 """Sign-in and the person's own account."""
 
 from django.contrib.auth import views as auth
-from django.urls import path, reverse_lazy
+from django.urls import path
 
 from workflow import views
 
 urlpatterns = [
     # /login/
-    path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("login/", views.SignIn.as_view(), name="login"),
     path("logout/", auth.LogoutView.as_view(), name="logout"),
-    path("password-reset/", auth.PasswordResetView.as_view(), name="password_reset"),
+    path("password-reset/", views.ForgottenPassword.as_view(), name="password_reset"),
     path("password-reset/done/", auth.PasswordResetDoneView.as_view(), name="password_reset_done"),
     path(
         "password-reset/<uidb64>/<token>/",
-        auth.PasswordResetConfirmView.as_view(success_url=reverse_lazy("login")),
+        views.NewPassword.as_view(),
         name="password_reset_confirm",
     ),
     # /account/

@@ -3,12 +3,18 @@
 import hashlib
 import secrets
 
+from typing import Any
+
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.views import LoginView, PasswordResetConfirmView, PasswordResetView
+from django.contrib.messages.views import SuccessMessageMixin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse_lazy
 from django.views.decorators.http import require_POST
 
 from workflow.forms import AccountForm, SavedFilterForm, TokenForm
@@ -22,6 +28,50 @@ def make_token(user: User, name: str) -> str:
     return text
 
 
+def speak(response: HttpResponse, user: User) -> HttpResponse:
+    """Pages come in the language of the account, on this device."""
+    response.set_cookie(
+        settings.LANGUAGE_COOKIE_NAME,
+        user.language,
+        max_age=365 * 86400,
+        secure=settings.SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+class SignIn(LoginView):
+    """Sign-in; whoever is in already goes on to their work."""
+
+    redirect_authenticated_user = True
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "label_suffix": ""}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        return speak(super().form_valid(form), form.get_user())
+
+
+class ForgottenPassword(PasswordResetView):
+    """The same answer for known and unknown addresses; links name BASE_URL, never the Host."""
+
+    extra_email_context = {"base_url": settings.BASE_URL}
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "label_suffix": ""}
+
+
+class NewPassword(SuccessMessageMixin, PasswordResetConfirmView):
+    """Chosen through the link of the mail."""
+
+    success_url = reverse_lazy("login")
+    success_message = "Your password is changed. Sign in with it."
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "label_suffix": ""}
+
+
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
     """Who I am here, and who stands in for me."""
@@ -29,9 +79,16 @@ def account(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         form.save()
         messages.success(request, "Saved.")
-        return redirect("workflow_account")
+        return speak(redirect("workflow_account"), request.user)
     request.user.refresh_from_db()
-    return _account_page(request, form)
+    return _account_page(request, form, status=422 if form.is_bound else 200)
+
+
+def roles_of(user: User) -> list[str]:
+    """The person's roles in plain words."""
+    flags = ("is_representative", "is_billing", "is_asd_manager", "is_auditor")
+    named = [str(User._meta.get_field(flag).verbose_name) for flag in flags if getattr(user, flag)]
+    return named + (["administrator"] if user.is_superuser else [])
 
 
 def _account_page(
@@ -39,6 +96,8 @@ def _account_page(
 ) -> HttpResponse:
     context = {
         "form": form,
+        "roles": roles_of(request.user),
+        "groups": request.user.memberships.select_related("group"),
         "tokens": request.user.api_tokens.all(),
         "token_form": TokenForm(label_suffix=""),
         "fresh_token": fresh,
@@ -49,12 +108,13 @@ def _account_page(
 @login_required
 def password(request: HttpRequest) -> HttpResponse:
     """A new password; other sessions end."""
-    form = PasswordChangeForm(request.user, request.POST or None)
+    form = PasswordChangeForm(request.user, request.POST or None, label_suffix="")
     if request.method == "POST" and form.is_valid():
         update_session_auth_hash(request, form.save())
         messages.success(request, "Your password is changed.")
         return redirect("workflow_account")
-    return render(request, "account/password.html", {"form": form})
+    status = 422 if form.is_bound else 200
+    return render(request, "account/password.html", {"form": form}, status=status)
 
 
 @login_required
