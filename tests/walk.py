@@ -3,6 +3,8 @@
 from datetime import date, timedelta
 from typing import Any
 
+from django.utils.datastructures import MultiValueDict
+
 from requests_app.models import Request
 from requests_app.states import S
 from requests_app.triage import CHECKLIST
@@ -15,9 +17,10 @@ STANDARD_YES = {key: "yes" for key, _ in CHECKLIST}
 STANDARD_NO = {**STANDARD_YES, "solution": "no"}
 
 
-def do(request: Request, name: str, by: Any, files: Any = None, **data: Any) -> Any:
+def do(request: Request, name: str, by: Any, /, files: Any = None, **data: Any) -> Any:
     """Perform an action with form data and bring `request` up to date."""
-    result = perform(request, name, by=by, data=data, files=files)
+    typed = MultiValueDict({k: v if isinstance(v, list) else [v] for k, v in data.items()})
+    result = perform(request, name, by=by, data=typed, files=files)
     request.refresh_from_db()
     for cached in ("has_sla",):
         request.__dict__.pop(cached, None)

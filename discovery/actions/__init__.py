@@ -1,0 +1,5 @@
+"""What people do in discovery, with proposals and with parts; found by the registry."""
+
+from discovery.actions import discovery, parts, proposals, undoing
+
+__all__ = ["discovery", "parts", "proposals", "undoing"]

@@ -1,0 +1,246 @@
+"""Proposals from the first line to the customer's answer, and the purchase order (D8, D9)."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from discovery import pdf, proposal_forms
+from discovery.actions.moving import move_on
+from discovery.models import Proposal, ProposalLine, PurchaseOrder
+from requests_app.files import store, store_bytes
+from requests_app.models import Attachment, Request
+from requests_app.states import OPEN, S
+from requests_app.who import car, team
+from workflow import clock
+from workflow.actors import SYSTEM, Actor
+from workflow.door import advance, record
+from workflow.machine import blockers, guard
+from workflow.models import next_reference
+from workflow.registry import NothingForm, ReasonForm, action
+
+REQUEST = "requests_app.request"
+BEFORE_NOTICE = [s for s in OPEN if s not in (S.BILLING, S.CUSTOMER_NOTICE)]
+
+
+def _one(request: Request, *states: str) -> Proposal | None:
+    return request.proposals.filter(state__in=states).order_by("version").last()
+
+
+@guard("There is a draft or an issued proposal already.")
+def none_open(request: Request) -> bool:
+    return _one(request, "draft", "issued") is None
+
+
+@guard("There is no draft of a proposal.")
+def has_draft(request: Request) -> bool:
+    return _one(request, "draft") is not None
+
+
+@guard("No proposal waits for the customer's answer.")
+def is_issued(request: Request) -> bool:
+    return _one(request, "issued") is not None
+
+
+@guard("There is no earlier version to revise.")
+def can_revise(request: Request) -> bool:
+    return (
+        _one(request, "draft") is None
+        and _one(request, "issued", "accepted", "declined", "expired", "withdrawn") is not None
+    )
+
+
+@guard("Issue a proposal first: the purchase order answers it.")
+def answers_something(request: Request) -> bool:
+    return _one(request, "issued", "accepted") is not None
+
+
+@guard("There are proposals already: revise the last one.")
+def never_proposed(request: Request) -> bool:
+    return not request.proposals.exists()
+
+
+def _new_version(request: Request, last: Proposal | None, **values: Any) -> Proposal:
+    """The next version under one reference; a version that was issued never changes (D8)."""
+    discovery = request.discovery
+    proposal = Proposal(
+        request=request,
+        discovery=discovery if discovery and discovery.is_open else last and last.discovery,
+        pass_number=request.pass_number,
+        reference=last.reference if last else next_reference("PRO"),
+        version=last.version + 1 if last else 1,
+        state_since=clock.now(),
+        **values,
+    )
+    proposal.save(force_insert=True)
+    return proposal
+
+
+@action("draft_proposal", "Draft a proposal", model=REQUEST, at=BEFORE_NOTICE,
+        form=proposal_forms.ProposalForm, who=[car, team], given=[never_proposed],
+        when=never_proposed, place="proposals", order=54)  # fmt: skip
+def draft_proposal(request: Request, *, by: Actor, **values: Any) -> Proposal:
+    """A representative can propose on any open request, in discovery or not (D8)."""
+    proposal = _new_version(request, None, **values)
+    record(request, "draft_proposal", by=by, facts={"proposal": str(proposal)})
+    return proposal
+
+
+@action("edit_proposal", "Edit the draft", model=REQUEST, at=BEFORE_NOTICE,
+        form=proposal_forms.ProposalForm, who=[car, team], given=[has_draft], when=has_draft,
+        place="proposals", order=55)  # fmt: skip
+def edit_proposal(request: Request, *, by: Actor, **values: Any) -> Proposal:
+    """Only a draft can be edited (D8)."""
+    proposal = _one(request, "draft")
+    assert proposal is not None
+    for name, value in values.items():
+        setattr(proposal, name, value)
+    proposal.save(update_fields=list(values))
+    record(request, "edit_proposal", by=by, facts={"proposal": str(proposal)})
+    return proposal
+
+
+@action("add_proposal_line", "Add a line", model=REQUEST, at=BEFORE_NOTICE,
+        form=proposal_forms.LineForm, who=[car, team], given=[has_draft], when=has_draft,
+        place="proposals", order=56)  # fmt: skip
+def add_proposal_line(
+    request: Request, *, by: Actor, part: Any = None, **values: Any
+) -> ProposalLine:
+    """Labour by hours, a part by its rate version, one-off, or recurring (D8)."""
+    line = ProposalLine.objects.create(proposal=_one(request, "draft"), **values)
+    record(request, "add_proposal_line", by=by, facts={"line": line.description})
+    return line
+
+
+@action("remove_proposal_line", "Remove", model=REQUEST, at=BEFORE_NOTICE,
+        form=proposal_forms.RemoveLineForm, who=[car, team], given=[has_draft],
+        place="proposals", order=57)  # fmt: skip
+def remove_proposal_line(request: Request, *, by: Actor, line: ProposalLine) -> None:
+    """A line leaves the draft (D8)."""
+    record(request, "remove_proposal_line", by=by, facts={"line": line.description})
+    line.delete()
+
+
+@action("issue_proposal", "Issue the proposal", model=REQUEST, at=BEFORE_NOTICE,
+        form=NothingForm, who=[car, team], given=[has_draft], when=has_draft, place="next",
+        order=58)  # fmt: skip
+def issue_proposal(request: Request, *, by: Actor) -> Proposal:
+    """The customer gets it; its PDF lies on the case (D8, D9)."""
+    proposal = _one(request, "draft")
+    assert proposal is not None
+    if blockers(proposal, "issue"):
+        return advance(proposal, "issue", by=by)
+    proposal.pdf = store_bytes(
+        request,
+        pdf.proposal_pdf(proposal),
+        f"{proposal.reference}-v{proposal.version}.pdf",
+        by=by,
+        purpose=Attachment.Purpose.PROPOSAL,
+        public=True,
+    )
+    proposal.save(update_fields=["pdf"])
+    return advance(proposal, "issue", by=by)
+
+
+@action("record_acceptance", "Record the acceptance", model=REQUEST, at=BEFORE_NOTICE,
+        form=proposal_forms.AcceptForm, who=[car], given=[is_issued], when=is_issued,
+        place="next", order=59)  # fmt: skip
+def record_acceptance(
+    request: Request, *, by: Actor, answered_by: str, note: str, evidence: Any = None
+) -> Proposal:
+    """The customer accepted, with evidence: on paper, by mail, by word (D9)."""
+    proposal = _one(request, "issued")
+    kept = (
+        store(request, evidence, by=by, purpose=Attachment.Purpose.EVIDENCE) if evidence else None
+    )
+    accepted = advance(
+        proposal, "accept", by=by, answered_by=answered_by, answer_note=note, evidence=kept
+    )
+    move_on(request, by)
+    return accepted
+
+
+@action("record_decline", "Record that it was declined", model=REQUEST, at=BEFORE_NOTICE,
+        form=proposal_forms.AnswerNoForm, who=[car], given=[is_issued], when=is_issued,
+        place="proposals", order=60)  # fmt: skip
+def record_decline(request: Request, *, by: Actor, answered_by: str, reason: str) -> Proposal:
+    """The customer declined: revise it, or decline the request (D9)."""
+    proposal = _one(request, "issued")
+    return advance(
+        proposal, "decline_proposal", by=by, reason=reason, answered_by=answered_by,
+        answer_note=reason,
+    )  # fmt: skip
+
+
+@action("revise_proposal", "Revise the proposal", model=REQUEST, at=BEFORE_NOTICE,
+        form=NothingForm, who=[car, team], given=[can_revise], when=can_revise,
+        place="proposals", order=61)  # fmt: skip
+def revise_proposal(request: Request, *, by: Actor) -> Proposal:
+    """A new version with the lines of the last one, as a draft (D8, D9)."""
+    return new_draft_from(request, by)
+
+
+def new_draft_from(request: Request, by: Actor) -> Proposal:
+    """Copy the last version into a new draft; an open or accepted one is superseded (D9, D12)."""
+    last = request.proposals.order_by("version").last()
+    if last is None:
+        raise ValidationError("There is no proposal to revise.")
+    if last.state in ("issued", "accepted"):
+        advance(last, "supersede", by=SYSTEM.caused_by(by))
+    draft = _new_version(
+        request,
+        last,
+        summary=last.summary,
+        assumptions=last.assumptions,
+        terms=last.terms,
+        valid_until=last.valid_until if last.valid_until and last.valid_until >= clock.today()
+        else None,
+        currency=last.currency,
+        new_service_name=last.new_service_name,
+    )  # fmt: skip
+    ProposalLine.objects.bulk_create(
+        ProposalLine(
+            proposal=draft,
+            kind=line.kind,
+            description=line.description,
+            quantity=line.quantity,
+            unit=line.unit,
+            rate=line.rate,
+            part_rate=line.part_rate,
+        )
+        for line in last.lines.all()
+    )
+    record(request, "revise_proposal", by=by, facts={"proposal": str(draft)})
+    return draft
+
+
+@action("withdraw_proposal", "Withdraw the proposal", model=REQUEST, at=BEFORE_NOTICE,
+        form=ReasonForm, who=[car], given=[is_issued], when=is_issued, place="proposals",
+        order=62, danger=True)  # fmt: skip
+def withdraw_proposal(request: Request, *, by: Actor, reason: str) -> Proposal:
+    """The offer is taken back before it was answered (X2)."""
+    proposal = _one(request, "issued")
+    withdrawn = advance(proposal, "withdraw", by=by, reason=reason)
+    move_on(request, by)
+    return withdrawn
+
+
+@action("record_purchase_order", "Record the purchase order", model=REQUEST, at=BEFORE_NOTICE,
+        form=proposal_forms.PurchaseOrderForm, who=[car], given=[answers_something],
+        when=answers_something, place="proposals", order=63)  # fmt: skip
+def record_purchase_order(
+    request: Request, *, by: Actor, proposal: Proposal, file: Any = None, **values: Any
+) -> PurchaseOrder:
+    """The PO lies on the case with its number and amount; or why none is needed (D9)."""
+    kept = None
+    if file and not values.get("not_needed_because"):
+        kept = store(request, file, by=by, purpose=Attachment.Purpose.PURCHASE_ORDER)
+    if values.get("not_needed_because"):
+        values.update(number="", amount=None, issued_on=None)
+    order = PurchaseOrder.objects.create(
+        request=request, proposal=proposal, attachment=kept, recorded_by=by.user,
+        at=clock.now(), **values,
+    )  # fmt: skip
+    record(request, "record_purchase_order", by=by,
+           facts={"number": order.number, "amount": str(order.amount or ""),
+                  "not_needed_because": order.not_needed_because})  # fmt: skip
+    return order

@@ -1,0 +1,54 @@
+"""What other steps of a request do to its discovery, proposals, parts and draft services."""
+
+from typing import Any
+
+from discovery.models import Discovery, Need
+from requests_app.models import Request
+from requests_app.states import S
+from workflow import clock
+from workflow.actors import SYSTEM, Actor
+from workflow.door import advance, consequence
+
+
+@consequence("send_to_discovery", order=30)
+def open_discovery(request: Request, actor: Actor, facts: dict[str, Any]) -> None:
+    """A new pass through discovery, the request as it stands frozen beside it (D1, D2, F17)."""
+    number = request.discoveries.count() + 1
+    discovery = Discovery(
+        request=request,
+        number=number,
+        pass_number=request.pass_number,
+        started_at=clock.now(),
+        state_since=clock.now(),
+        original={
+            "title": request.title,
+            "description": request.description,
+            "service": str(request.service or ""),
+            "needed_by": str(request.needed_by or ""),
+        },
+    )
+    discovery.save(force_insert=True)
+    Need.objects.create(discovery=discovery, description=request.title[:300])
+    if facts.get("keep_parts") is False:
+        _cancel_parts(request, actor, facts["reason"])
+
+
+@consequence("cancel", "decline", "return_to_triage", order=40)
+def close_what_is_open(request: Request, actor: Actor, facts: dict[str, Any]) -> None:
+    """Open discovery, proposals, parts and draft services end with the request (D9, D10, X2)."""
+    reason = facts["reason"]
+    by = SYSTEM.caused_by(actor)
+    for discovery in request.discoveries.exclude(state__in=["complete", "abandoned"]):
+        advance(discovery, "abandon", by=by, reason=reason)
+    for proposal in request.proposals.filter(state__in=["draft", "issued"]):
+        advance(proposal, "withdraw", by=by, reason=reason)
+    if request.state == S.TRIAGE:
+        return
+    _cancel_parts(request, actor, reason)
+    for service in request.proposed_services.filter(state__in=["proposed", "in_development"]):
+        advance(service, "cancel_service", by=by, reason=reason)
+
+
+def _cancel_parts(request: Request, actor: Actor, reason: str) -> None:
+    for line in request.part_lines.unfinished():
+        advance(line, "cancel_line", by=SYSTEM.caused_by(actor), reason=reason)

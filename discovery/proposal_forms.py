@@ -1,0 +1,168 @@
+"""The facts that proposals and purchase orders ask for."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+
+from discovery.forms import DATE, UploadField, area
+from discovery.models import Part, Proposal, ProposalLine
+from workflow import clock
+from workflow.registry import ActionForm, ReasonForm
+
+
+class ProposalForm(ActionForm):
+    """What is offered, on which terms, until when (D8)."""
+
+    summary = forms.CharField(max_length=5000, widget=area(4), label="What we propose")
+    assumptions = forms.CharField(
+        max_length=5000, required=False, widget=area(2), label="Assumptions and exclusions"
+    )
+    terms = forms.CharField(max_length=5000, required=False, widget=area(2))
+    valid_until = forms.DateField(widget=DATE, label="Valid until")
+    new_service_name = forms.CharField(
+        max_length=120, required=False, label="New service",
+        help_text="Only where it is for a service that is not yet provided.",
+    )  # fmt: skip
+
+    def prepare(self) -> None:
+        draft = self.subject.proposals.filter(state="draft").first()
+        if draft is not None:
+            for name in self.fields:
+                self.initial.setdefault(name, getattr(draft, name))
+            return
+        self.initial.setdefault("valid_until", clock.today() + timedelta(days=30))
+        discovery = self.subject.discovery
+        if discovery is not None:
+            self.initial.setdefault("summary", discovery.revised_scope)
+
+    def clean_valid_until(self) -> Any:
+        day = self.cleaned_data["valid_until"]
+        if day < clock.today():
+            raise forms.ValidationError("Choose today or a later date.")
+        return day
+
+
+class LineForm(ActionForm):
+    """One line of the proposal (D8)."""
+
+    kind = forms.ChoiceField(choices=ProposalLine.Kind.choices)
+    part = forms.ModelChoiceField(
+        Part.objects.none(), required=False, help_text="For a part: its listed rate is taken."
+    )
+    description = forms.CharField(max_length=200, required=False)
+    quantity = forms.DecimalField(
+        min_value=Decimal("0.01"), max_digits=9, decimal_places=2, initial=1
+    )
+    unit = forms.CharField(max_length=30, required=False, initial="hour")
+    rate = forms.DecimalField(
+        min_value=0, max_digits=12, decimal_places=2, required=False, label="Rate per unit"
+    )
+    field_order = ["kind", "part", "description", "quantity", "unit", "rate"]
+
+    def prepare(self) -> None:
+        self.fields["part"].queryset = Part.objects.filter(is_active=True)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        part = data.get("part")
+        data["part_rate"] = None
+        if data.get("kind") == ProposalLine.Kind.PART and part:
+            rate = part.current_rate
+            if rate is None:
+                self.add_error("part", "This part has no listed rate yet: add it to the parts.")
+                return data
+            data.update(part_rate=rate, rate=rate.rate, unit=part.unit)
+            data["description"] = data.get("description") or part.name
+            return data
+        for name in ("description", "rate"):
+            if data.get(name) in (None, "") and name not in self.errors:
+                self.add_error(name, "This field is required.")
+        data["unit"] = data.get("unit") or "piece"
+        return data
+
+
+class RemoveLineForm(ActionForm):
+    """A line of the draft."""
+
+    line = forms.ModelChoiceField(ProposalLine.objects.none(), widget=forms.HiddenInput)
+
+    def prepare(self) -> None:
+        self.fields["line"].queryset = ProposalLine.objects.filter(
+            proposal__request=self.subject.pk, proposal__state="draft"
+        )
+
+
+class AcceptForm(ActionForm):
+    """Who accepted, with the evidence (D9)."""
+
+    answered_by = forms.CharField(max_length=200, label="Accepted by (name and title)")
+    note = forms.CharField(
+        max_length=2000, required=False, widget=area(2), label="How it was given",
+        help_text="For example: signed paper, mail of 3 December.",
+    )  # fmt: skip
+    evidence = UploadField(required=False, label="Evidence")
+
+    def prepare(self) -> None:
+        signatory = self.subject.agency.contacts.filter(is_signatory=True, is_active=True).first()
+        if signatory is not None:
+            self.initial.setdefault("answered_by", signatory.name)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if not data.get("note") and not data.get("evidence"):
+            self.add_error("note", "Say how the acceptance was given, or attach the evidence.")
+        return data
+
+
+class AnswerNoForm(ReasonForm):
+    """Who declined, and why (D9)."""
+
+    answered_by = forms.CharField(max_length=200, label="Declined by")
+    field_order = ["answered_by", "reason"]
+
+
+class PurchaseOrderForm(ActionForm):
+    """The customer's PO, or why none is needed (D9)."""
+
+    proposal = forms.ModelChoiceField(Proposal.objects.none(), required=False)
+    number = forms.CharField(max_length=60, required=False, label="PO number")
+    amount = forms.DecimalField(
+        min_value=Decimal("0.01"), max_digits=12, decimal_places=2, required=False
+    )
+    issued_on = forms.DateField(required=False, widget=DATE, label="Date of the PO")
+    file = UploadField(required=False, label="PO file")
+    not_needed_because = forms.CharField(
+        max_length=1000, required=False, widget=area(2), label="No PO needed, because",
+        help_text="Only where the proposal's total is zero.",
+    )  # fmt: skip
+
+    def prepare(self) -> None:
+        open_ones = self.subject.proposals.filter(state__in=["issued", "accepted"])
+        self.fields["proposal"].queryset = open_ones
+        self.fields["proposal"].initial = open_ones.order_by("version").last()
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        proposal = data.get("proposal") or self.fields["proposal"].initial
+        if proposal is None:
+            raise forms.ValidationError("Issue the proposal first: the purchase order answers it.")
+        data["proposal"] = proposal
+        if data.get("not_needed_because"):
+            if proposal.is_charged:
+                self.add_error(
+                    "not_needed_because",
+                    f"The proposal comes to {proposal.total} {proposal.currency}: a PO is needed.",
+                )
+            return data
+        for name in ("number", "amount", "file"):
+            if not data.get(name) and name not in self.errors:
+                self.add_error(name, "Needed, or say below why no purchase order is needed.")
+        amount = data.get("amount")
+        if amount is not None and amount < proposal.total:
+            self.add_error(
+                "amount",
+                f"Less than the proposal's total of {proposal.total} {proposal.currency}.",
+            )
+        return data
