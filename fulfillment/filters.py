@@ -18,7 +18,9 @@ class QueueFilter(django_filters.FilterSet):
     """What both lists of a group have in common; choices are those that occur in it."""
 
     q = django_filters.CharFilter(method="search", label="Search", max_length=100)
-    priority = django_filters.MultipleChoiceFilter(choices=Priority.choices, label="Priority")
+    priority = django_filters.ChoiceFilter(
+        choices=Priority.choices, label="Priority", empty_label="Any"
+    )
     agency = django_filters.ModelChoiceFilter(
         queryset=Agency.objects.none(), label="Agency", empty_label="Any"
     )
@@ -58,8 +60,10 @@ class PendingFilter(QueueFilter):
 class WorkFilter(QueueFilter):
     """The work list, also by who has it and how far it is."""
 
-    state = django_filters.MultipleChoiceFilter(
-        choices=[(s.value, s.label) for s in State if s in ON_WORK_LIST], label="State"
+    state = django_filters.ChoiceFilter(
+        choices=[(s.value, s.label) for s in State if s in ON_WORK_LIST],
+        label="State",
+        empty_label="Any",
     )
     specialist = django_filters.ModelChoiceFilter(
         queryset=get_user_model().objects.none(), label="Specialist", empty_label="Anybody"
