@@ -14,7 +14,7 @@ from django_fsm import FSMField
 
 from workflow import clock
 from workflow.actors import BY_SYSTEM, who
-from workflow.machine import reason, step
+from workflow.machine import check, reason, step
 from workflow.models import Machine
 
 if TYPE_CHECKING:
@@ -137,6 +137,13 @@ def service_representative(subject: Any, user: "User") -> bool:
     return request.is_represented_by(user)
 
 
+@check("live_on", "Give the day it went live: today or before.")
+def live_day_given(service: Any, facts: dict[str, Any]) -> bool:
+    """A service that will be live some day is not live (F14)."""
+    day = facts.get("live_on")
+    return day is not None and day <= clock.today()
+
+
 class ServiceState(models.TextChoices):
     PROPOSED = "proposed", _("Proposed")
     IN_DEVELOPMENT = "in_development", _("In development")
@@ -216,6 +223,7 @@ class Service(Machine):
         [ServiceState.PROPOSED, ServiceState.IN_DEVELOPMENT],
         ServiceState.LIVE,
         who=[asd_manager],
+        check=[live_day_given],
         writes=["live_on"],
     )
     def go_live(self) -> None:
@@ -371,6 +379,17 @@ class UpdateState(models.TextChoices):
     CANCELLED = "cancelled", _("Cancelled")
 
 
+class ServiceUpdateQuerySet(models.QuerySet["ServiceUpdate"]):
+    def visible_to(self, user: "User") -> "ServiceUpdateQuerySet":
+        """Who keeps or asks for updates sees all; others those of their own groups' requests."""
+        if not user.is_active:
+            return self.none()
+        roles = (user.is_superuser, user.is_auditor, user.is_asd_manager, user.is_representative)
+        if any(roles):
+            return self
+        return self.filter(request__provider_group__in=user.group_ids)
+
+
 class ServiceUpdate(Machine):
     """An update of the Agency Services Database asked for by a request (F14)."""
 
@@ -388,6 +407,8 @@ class ServiceUpdate(Machine):
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", null=True
     )
+
+    objects = ServiceUpdateQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]

@@ -1,8 +1,9 @@
 """Billing cases and their charge lines, each with the basis it stands on (F12, F13)."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pgtrigger
 from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -13,13 +14,25 @@ from django_fsm import FSMField
 from requests_app.models import Request
 from requests_app.who import SYSTEM, billing_office, car, member
 from workflow import clock
-from workflow.machine import guard, reason, step
+from workflow.machine import check, guard, reason, step
 from workflow.models import Machine
 
 if TYPE_CHECKING:
     from workflow.models import User
 
 CENT = Decimal("0.01")
+# Only a draft's lines change: neither a form nor anybody at the database can edit a sent charge.
+FROZEN = """
+    IF EXISTS (
+        SELECT 1 FROM billing_billingcase
+        WHERE id IN (OLD.case_id, NEW.case_id) AND state <> 'draft'
+    ) THEN
+        RAISE EXCEPTION 'The lines of this billing case are frozen: correct it by a credit.'
+            USING ERRCODE = 'check_violation';
+    END IF;
+    IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+    RETURN NEW;
+"""
 
 
 class BillingState(models.TextChoices):
@@ -44,9 +57,19 @@ def has_lines(case: "BillingCase") -> bool:
     return case.lines.exists()
 
 
-@guard("Choose the avenue first.")
-def avenue_chosen(case: "BillingCase") -> bool:
-    return bool(case.avenue)
+@check("avenue", "Choose which way the money goes.")
+def avenue_given(case: "BillingCase", facts: dict[str, Any]) -> bool:
+    return facts.get("avenue") in Avenue.values
+
+
+@check("starts_on", "Give the day from which it is billed.")
+def start_given(case: "BillingCase", facts: dict[str, Any]) -> bool:
+    return facts.get("starts_on") is not None
+
+
+@guard("The request has no service in the Agency Services Database yet.")
+def service_known(case: "BillingCase") -> bool:
+    return case.request.service_id is not None or case.request.proposed_services.exists()
 
 
 @guard("The customer is not known to billing yet: the billing office records it first.")
@@ -135,7 +158,13 @@ class BillingCase(Machine):
     def forward(self) -> None:
         """The provider is done: the case goes to the representative (F12)."""
 
-    @step(BillingState.FORWARDED, BillingState.DRAFT, who=[car], check=[reason])
+    @step(
+        BillingState.FORWARDED,
+        BillingState.DRAFT,
+        who=[car],
+        check=[reason],
+        writes=["times_returned"],
+    )
     def send_back(self) -> None:
         """Wrong amount or missing purchase order: back to the provider (F12)."""
 
@@ -143,7 +172,8 @@ class BillingCase(Machine):
         BillingState.FORWARDED,
         BillingState.INITIATED,
         who=[car],
-        given=[has_lines, customer_known, parts_known],
+        given=[has_lines, customer_known, service_known, parts_known],
+        check=[avenue_given, start_given],
         writes=["avenue", "finance_number", "starts_on", "initiated_by"],
         stamps=["initiated_at"],
     )
@@ -205,6 +235,14 @@ class ChargeLine(models.Model):
                 | Q(basis="parts_list", part_rate__isnull=False),
                 name="charge_line_has_basis",
             ),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="frozen",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
+                func=FROZEN,
+            )
         ]
 
     def __str__(self) -> str:

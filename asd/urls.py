@@ -1,0 +1,5 @@
+"""Addresses of the Agency Services Database."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []
