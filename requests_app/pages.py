@@ -10,7 +10,7 @@ from requests_app.case_models import TrackingToken
 from requests_app.history import told
 from requests_app.line import line_of
 from requests_app.models import Attachment, CaseEntry, Link, Request, TriageDecision, Watcher
-from requests_app.states import WAITS_FOR, S
+from requests_app.states import FULFILLMENT, WAITS_FOR, S
 from requests_app.tracking import tracking_url
 from requests_app.triage import CHECKLIST, Recommendation, Scope, recommend, scope_of, standard_from
 from workflow import clock
@@ -72,6 +72,7 @@ def page_context(
         "scope": scope,
         "line": line_of(req),
         "waits": waits(req),
+        "holder": holder(req),
         "represents": represents,
         "tracking": _tracking(req) if represents else "",
         "entries": _page(_entries(req), params.get("updates"), ENTRIES),
@@ -140,6 +141,17 @@ def _turn(req: Request) -> str:
     if req.state == S.PARTS_MAINTENANCE:
         return "the billing office"
     return _representative(req)
+
+
+def holder(req: Request) -> dict[str, str]:
+    """Who has it now: the specialist, the group whose queue it is in, or the representative."""
+    group = str(req.provider_group or "")
+    if req.specialist is not None and req.state in (*FULFILLMENT, S.CLOSED):
+        return {"who": str(req.specialist), "note": group}
+    if req.state in (S.PENDING, S.AWAITING_SCHEDULING, S.SCHEDULED):
+        return {"who": group, "note": "no specialist yet"}
+    who = req.representative or req.agency.representative
+    return {"who": str(who or "Nobody yet"), "note": "account representative" if who else ""}
 
 
 def _representative(req: Request) -> str:

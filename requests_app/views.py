@@ -121,16 +121,23 @@ def request_new(request: HttpRequest) -> HttpResponse:
         kept = {name: request.POST.get(name, "") for name in IntakeForm.base_fields}
         return render(request, "requests_app/new.html", {"form": IntakeForm(initial=kept)})
     form = IntakeForm(request.POST, request.FILES)
-    if form.is_valid():
-        try:
-            req = take_in_at_the_desk(by=request.user, **form.facts())
-        except ValidationError as error:
-            form.add_error(None, error)
-        else:
-            messages.success(request, f"{req.reference} is taken in; the customer is told.")
-            return redirect(req)
+    req = _taken_in(request, form)
+    if req is not None:
+        messages.success(request, f"{req.reference} is taken in; the customer is told.")
+        return redirect(req)
     again = [f.name for f in request.FILES.getlist("files")]
     return render(request, "requests_app/new.html", {"form": form, "again": again}, status=422)
+
+
+def _taken_in(request: HttpRequest, form: IntakeForm) -> Request | None:
+    """The request that the form makes, or made when it was sent before; None where it is wrong."""
+    if form.is_valid():
+        try:
+            return take_in_at_the_desk(by=request.user, **form.facts())
+        except ValidationError as error:
+            form.add_error(None, error)
+    key = form.cleaned_data.get("submission_key")
+    return Request.objects.visible_to(request.user).filter(submission_key=key).first() if key else None
 
 
 @login_required

@@ -32,3 +32,9 @@ def other_side(link: Any, req: Any) -> str:
 def age(text: str) -> str:
     """The first part of a span of time: "3 weeks"."""
     return text.split(",")[0]
+
+
+@register.filter
+def unknown_last(choices: Any) -> list[Any]:
+    """Yes and no first, what is not known last: the order of a quick hand."""
+    return sorted(choices, key=lambda choice: choice[0] == "")
