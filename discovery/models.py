@@ -10,13 +10,15 @@ from django_fsm import FSMField
 
 from discovery.part_models import Part, PartLine, PartRate, PartReceipt, PublishedList
 from discovery.proposal_models import Proposal, ProposalLine, PurchaseOrder
+from requests_app.models import Request
 from requests_app.states import Kind
 from requests_app.who import SYSTEM, car, team
 from workflow import clock
 from workflow.machine import guard, reason, step
-from workflow.models import Machine
+from workflow.models import Event, Machine
 
 if TYPE_CHECKING:
+    from notifications.outbox import Recipient
     from workflow.models import User
 
 __all__ = [
@@ -161,6 +163,15 @@ def parts_answered(discovery: "Discovery") -> bool:
     return discovery.parts_required is False or discovery.request.part_lines.exists()
 
 
+class DiscoveryQuerySet(models.QuerySet["Discovery"]):
+    def visible_to(self, user: "User") -> "DiscoveryQuerySet":
+        """Discoveries of the requests that this person may see."""
+        return self.filter(request__in=Request.objects.visible_to(user))
+
+    def open(self) -> "DiscoveryQuerySet":
+        return self.exclude(state__in=[Stage.COMPLETE, Stage.ABANDONED])
+
+
 class Discovery(Machine):
     """One pass through discovery: its stages, findings and outcome (D1-D7)."""
 
@@ -196,6 +207,8 @@ class Discovery(Machine):
         "Proposal", models.PROTECT, null=True, blank=True, related_name="+"
     )
 
+    objects = DiscoveryQuerySet.as_manager()
+
     class Meta:
         ordering = ["-started_at"]
         verbose_name_plural = "discoveries"
@@ -228,6 +241,13 @@ class Discovery(Machine):
     def stream(self) -> Machine:
         """Part of its request's history."""
         return self.request
+
+    def recipients(self, template: str, event: Event) -> list["Recipient"]:
+        """Who joins later is told alone; when client discovery starts the whole team is (D5)."""
+        found = super().recipients(template, event)
+        if event.name != "add_team_member":
+            return found
+        return [r for r in found if r.user is not None and r.user.pk == event.facts["member_id"]]
 
     def has_member(self, user: "User") -> bool:
         """Whether the person is on the team (D5)."""

@@ -11,13 +11,20 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField
 
+from requests_app.models import Request
 from requests_app.who import SYSTEM, billing_office, car, member
 from workflow import clock
 from workflow.machine import guard, reason, step
 from workflow.models import Machine
 
 if TYPE_CHECKING:
-    pass
+    from workflow.models import User
+
+
+class PartQuerySet(models.QuerySet["Part"]):
+    def visible_to(self, user: "User") -> "PartQuerySet":
+        """All staff may read the parts list."""
+        return self if user.is_active else self.none()
 
 
 @pghistory.track()
@@ -30,6 +37,8 @@ class Part(models.Model):
     unit = models.CharField(max_length=30, default="piece")
     is_active = models.BooleanField(default=True)
 
+    objects = PartQuerySet.as_manager()
+
     class Meta:
         ordering = ["number"]
 
@@ -39,7 +48,9 @@ class Part(models.Model):
     @property
     def current_rate(self) -> "PartRate | None":
         """The listed rate version in force today."""
-        return self.rates.filter(listed_at__isnull=False, valid_from__lte=clock.today()).first()
+        today = clock.today()
+        versions = sorted(self.rates.all(), key=lambda rate: -rate.version)
+        return next((r for r in versions if r.listed_at and r.valid_from <= today), None)
 
 
 class PartRate(models.Model):
@@ -97,6 +108,10 @@ class LineState(models.TextChoices):
 
 
 class PartLineQuerySet(models.QuerySet["PartLine"]):
+    def visible_to(self, user: "User") -> "PartLineQuerySet":
+        """Part lines of the requests that this person may see."""
+        return self.filter(request__in=Request.objects.visible_to(user))
+
     def unfinished(self) -> "PartLineQuerySet":
         """Lines that are not done: listed and, if it is to be ordered, received in full."""
         done = Q(state__in=["received", "cancelled", "substituted"])

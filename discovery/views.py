@@ -1,0 +1,229 @@
+"""The pages of discoveries, proposals and the parts list (D1, D8, D12). All of them only read."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from discovery import pdf
+from discovery.filters import DiscoveryFilter, PartFilter, PartLineFilter, ProposalFilter
+from discovery.models import Discovery, Part, PartLine, Proposal, PublishedList, TeamMember
+from workflow.exports import csv_response
+
+SIZE = 25
+Columns = list[tuple[str, str | Callable[[Any], Any]]]
+
+DISCOVERY_COLUMNS: Columns = [
+    ("Request", "request.reference"),
+    ("Title", "request.title"),
+    ("Agency", "request.agency.name"),
+    ("Pass", "number"),
+    ("Stage", "get_state_display"),
+    ("Started", "started_at"),
+    ("In this stage since", "state_since"),
+    ("Determination", "get_determination_display"),
+    ("Ending", "get_ending_display"),
+    ("Representative", "request.representative"),
+    ("Team", lambda d: ", ".join(str(m.user) for m in d.members)),
+]
+PROPOSAL_COLUMNS: Columns = [
+    ("Reference", "reference"),
+    ("Version", "version"),
+    ("Request", "request.reference"),
+    ("Title", "request.title"),
+    ("Agency", "request.agency.name"),
+    ("State", "get_state_display"),
+    ("One-off", "one_off_total"),
+    ("Per month", "monthly_total"),
+    ("Currency", "currency"),
+    ("Valid until", "valid_until"),
+    ("Issued", "issued_at"),
+    ("Answered", "answered_at"),
+    ("Answered by", "answered_by"),
+]
+PART_COLUMNS: Columns = [
+    ("Number", "number"),
+    ("Name", "name"),
+    ("Unit", "unit"),
+    ("Rate", "current_rate.rate"),
+    ("Currency", "current_rate.currency"),
+    ("Rate version", "current_rate.version"),
+    ("Billing code", "current_rate.billing_code"),
+    ("Valid from", "current_rate.valid_from"),
+    ("In use", lambda p: "yes" if p.is_active else "no"),
+]
+LINE_COLUMNS: Columns = [
+    ("Request", "request.reference"),
+    ("Agency", "request.agency.name"),
+    ("Part", "name"),
+    ("Number", "part.number"),
+    ("Change", "get_change_display"),
+    ("Quantity", "quantity"),
+    ("Received", "quantity_received"),
+    ("State", "get_state_display"),
+    ("Proposed rate", "proposed_rate"),
+    ("Rate", "rate.rate"),
+    ("Needed by", "needed_by"),
+    ("Expected", "expected_on"),
+    ("Vendor", "vendor"),
+    ("Released", "released_at"),
+]
+PUBLISHED_COLUMNS: Columns = [
+    ("Number", "part"),
+    ("Name", "name"),
+    ("Unit", "unit"),
+    ("Rate", "rate"),
+    ("Currency", "currency"),
+    ("Rate version", "version"),
+    ("Billing code", "billing_code"),
+]
+
+
+def _page(request: HttpRequest, rows: QuerySet[Any]) -> Page:
+    return Paginator(rows, SIZE).get_page(request.GET.get("page"))
+
+
+# /discovery/
+
+
+def _team() -> Prefetch:
+    members = TeamMember.objects.filter(left_at__isnull=True).select_related("user")
+    return Prefetch("team", members, to_attr="members")
+
+
+@login_required
+@require_safe
+def discoveries(request: HttpRequest) -> HttpResponse:
+    """The open discoveries with their stage and age, the oldest first (D1)."""
+    rows = (
+        Discovery.objects.visible_to(request.user)
+        .select_related("request__agency", "request__representative")
+        .prefetch_related(_team())
+        .annotate(judged=Count("needs", filter=~Q(needs__verdict="")), wanted=Count("needs"))
+        .order_by("started_at", "pk")
+    )
+    found = DiscoveryFilter(request.GET, queryset=rows, request=request)
+    if request.GET.get("export") == "csv":
+        return csv_response(found.qs, DISCOVERY_COLUMNS, "discoveries.csv")
+    context = {"filter": found, "page": _page(request, found.qs)}
+    return render(request, "discovery/discoveries.html", context)
+
+
+# /proposals/
+
+
+def _visible(request: HttpRequest) -> QuerySet[Proposal]:
+    return (
+        Proposal.objects.visible_to(request.user)
+        .select_related("request__agency", "request__contact", "pdf", "evidence", "discovery")
+        .prefetch_related("lines__part_rate__part")
+    )
+
+
+@login_required
+@require_safe
+def proposals(request: HttpRequest) -> HttpResponse:
+    """The latest version of every proposal; what waits for an answer comes first (D8)."""
+    newer = Proposal.objects.filter(reference=OuterRef("reference"), version__gt=OuterRef("version"))
+    latest = _visible(request).filter(~Exists(newer))
+    rows = latest.alias(waits=Q(state="issued")).order_by(F("waits").desc(), "-pk")
+    found = ProposalFilter(request.GET, queryset=rows, request=request)
+    if request.GET.get("export") == "csv":
+        return csv_response(found.qs, PROPOSAL_COLUMNS, "proposals.csv")
+    context = {"filter": found, "page": _page(request, found.qs)}
+    return render(request, "discovery/proposals.html", context)
+
+
+def _version(request: HttpRequest, reference: str) -> Proposal:
+    """The version asked for, or the latest; 404 where the request is not theirs to see."""
+    versions = _visible(request).filter(reference=reference.upper())
+    wanted = request.GET.get("version", "")
+    if not wanted:
+        found = versions.order_by("-version").first()
+        if found is None:
+            raise Http404
+        return found
+    if not (wanted.isascii() and wanted.isdigit()) or len(wanted) > 4:
+        raise Http404
+    return get_object_or_404(versions, version=int(wanted))
+
+
+@login_required
+@require_safe
+def proposal_page(request: HttpRequest, reference: str) -> HttpResponse:
+    """One version as the customer reads it, and what became of every version (D8, D9)."""
+    proposal = _version(request, reference)
+    versions = Proposal.objects.filter(reference=proposal.reference).order_by("-version")
+    context = {
+        "proposal": proposal,
+        "req": proposal.request,
+        "versions": versions.prefetch_related("lines"),
+        "orders": proposal.purchase_orders.select_related("attachment", "recorded_by"),
+    }
+    return render(request, "discovery/proposal.html", context)
+
+
+@login_required
+@require_safe
+def proposal_file(request: HttpRequest, reference: str) -> HttpResponse:
+    """The PDF that lies on the case; of a draft, what it would be if it were issued now (D8)."""
+    proposal = _version(request, reference)
+    name = f"{proposal.reference}-v{proposal.version}.pdf"
+    if proposal.pdf is None:
+        made = HttpResponse(pdf.proposal_pdf(proposal), content_type="application/pdf")
+        made["Content-Disposition"] = f'inline; filename="draft-{name}"'
+        return made
+    try:
+        content = proposal.pdf.file.open("rb")
+    except FileNotFoundError as error:
+        raise Http404 from error
+    return FileResponse(content, filename=name, content_type="application/pdf")
+
+
+# /parts/
+
+
+@login_required
+@require_safe
+def parts(request: HttpRequest) -> HttpResponse:
+    """The parts list with every rate version, and how often it was published (D12)."""
+    rows = Part.objects.visible_to(request.user).prefetch_related("rates__documented_by")
+    found = PartFilter(request.GET, queryset=rows, request=request)
+    if request.GET.get("export") == "csv":
+        return csv_response(found.qs, PART_COLUMNS, "parts.csv")
+    context = {
+        "filter": found,
+        "page": _page(request, found.qs),
+        "published": PublishedList.objects.defer("rows").select_related("published_by")[:5],
+        "open_lines": PartLine.objects.visible_to(request.user).unfinished().count(),
+    }
+    return render(request, "discovery/parts.html", context)
+
+
+@login_required
+@require_safe
+def part_lines(request: HttpRequest) -> HttpResponse:
+    """The open part lines: what the billing office has to rate, code and list next (D12)."""
+    rows = (
+        PartLine.objects.visible_to(request.user)
+        .select_related("request__agency", "part", "rate")
+        .order_by(F("needed_by").asc(nulls_last=True), "pk")
+    )
+    found = PartLineFilter(request.GET, queryset=rows, request=request)
+    if request.GET.get("export") == "csv":
+        return csv_response(found.qs, LINE_COLUMNS, "part-lines.csv")
+    context = {"filter": found, "page": _page(request, found.qs)}
+    return render(request, "discovery/part_lines.html", context)
+
+
+@login_required
+@require_safe
+def published_list(request: HttpRequest, number: int) -> HttpResponse:
+    """The parts list as it was published under this number (D12)."""
+    published = get_object_or_404(PublishedList, number=min(number, 2_147_483_647))
+    return csv_response(published.rows, PUBLISHED_COLUMNS, f"parts-list-{published.number}.csv")
