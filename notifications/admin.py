@@ -1,0 +1,63 @@
+"""What was said to whom, and how it went."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import path, reverse
+from django.utils.html import format_html
+
+from notifications.delivery import resend
+from notifications.models import Notice
+from notifications.rendering import render_notice
+
+
+@admin.register(Notice)
+class NoticeAdmin(admin.ModelAdmin):
+    list_display = ["created_at", "template", "address", "state", "attempts", "sent_at", "preview"]
+    list_filter = ["state", "template"]
+    search_fields = ["address", "context__reference"]
+    list_select_related = ["recipient"]
+    show_full_result_count = False
+    actions = ["send_again"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [f.name for f in Notice._meta.fields]
+
+    @admin.display(description="preview")
+    def preview(self, notice: Notice) -> str:
+        address = reverse("admin:notifications_notice_preview", args=[notice.pk])
+        return format_html('<a href="{}">Look at it</a>', address)
+
+    def get_urls(self) -> list[Any]:
+        own = path(
+            "<uuid:pk>/preview/",
+            self.admin_site.admin_view(self.preview_view),
+            name="notifications_notice_preview",
+        )
+        return [own, *super().get_urls()]
+
+    def preview_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """The mail as HTML on an address of its own, where nothing can run."""
+        notice = self.get_object(request, str(pk))
+        if notice is None or not self.has_view_permission(request, notice):
+            raise Http404
+        response = HttpResponse(render_notice(notice).html)
+        response["Content-Security-Policy"] = (
+            "sandbox; default-src 'none'; style-src 'unsafe-inline'"
+        )
+        return response
+
+    @admin.action(description="Send failed notices again", permissions=["change"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Notice]) -> None:
+        failed = list(queryset.filter(state=Notice.State.FAILED))
+        for notice in failed:
+            resend(notice)
+        messages.success(request, f"{len(failed)} notices are queued once more.")

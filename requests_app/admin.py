@@ -1,0 +1,89 @@
+"""Requests as records: everything of the process is read here and moved on the request's page."""
+
+from django.contrib import admin
+from django.utils.html import format_html
+
+from requests_app.models import (
+    Attachment,
+    Case,
+    CaseEntry,
+    Link,
+    Request,
+    TriageDecision,
+    Watcher,
+)
+from workflow.admin import ReadOnly
+
+
+class TriageInline(ReadOnly, admin.TabularInline):
+    model = TriageDecision
+    fields = ["at", "by", "recommended", "decided", "override_reason", "scope_reason"]
+    readonly_fields = fields
+    extra = 0
+
+
+class WatcherInline(ReadOnly, admin.TabularInline):
+    model = Watcher
+    extra = 0
+
+
+class EntryInline(ReadOnly, admin.TabularInline):
+    model = CaseEntry
+    fields = ["at", "author_name", "public", "text"]
+    extra = 0
+
+
+class AttachmentInline(ReadOnly, admin.TabularInline):
+    model = Attachment
+    fields = ["uploaded_at", "name", "purpose", "size", "public", "withdrawn_at"]
+    extra = 0
+
+
+@admin.register(Request)
+class RequestAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = [
+        "reference", "page", "title", "agency", "kind", "state", "priority", "provider_group",
+        "specialist", "due_at",
+    ]  # fmt: skip
+    list_filter = ["state", "kind", "priority", "provider_group", "channel"]
+    list_select_related = ["agency", "provider_group", "specialist"]
+    search_fields = ["reference", "title", "agency__name"]
+    date_hierarchy = "created_at"
+    show_full_result_count = False
+    inlines = [TriageInline, WatcherInline]
+
+    @admin.display(description="page")
+    def page(self, request: Request) -> str:
+        """Steps are taken on the request's own page, through the door."""
+        return format_html('<a href="{}">Open</a>', request.get_absolute_url())
+
+
+@admin.register(Case)
+class CaseAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ["reference", "request", "opened_at", "closed_at"]
+    list_select_related = ["request"]
+    search_fields = ["reference", "request__reference"]
+    inlines = [EntryInline, AttachmentInline]
+
+
+@admin.register(Attachment)
+class AttachmentAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ["name", "case", "purpose", "size", "public", "uploaded_by_name", "uploaded_at"]
+    list_filter = ["purpose", "public"]
+    list_select_related = ["case"]
+    search_fields = ["name", "case__reference", "sha256"]
+
+
+@admin.register(Link)
+class LinkAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ["source", "relation", "target", "external", "at"]
+    list_filter = ["relation"]
+    list_select_related = ["source", "target"]
+    search_fields = ["source__reference", "target__reference", "external"]
+
+
+@admin.register(Watcher)
+class WatcherAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ["request", "contact", "user"]
+    list_select_related = ["request", "contact", "user"]
+    search_fields = ["request__reference", "contact__name", "user__username"]
