@@ -131,8 +131,8 @@ def _decisions(user: User, months: int) -> QuerySet[Any]:
     visible = Request.objects.visible_to(user).values("pk")
     last = (
         decisions.filter(request__in=visible, at__date__gte=first_month(months))
-        .order_by("request", "pass_number", "-pk")
-        .distinct("request", "pass_number")
+        .order_by("request_id", "pass_number", "-pk")
+        .distinct("request_id", "pass_number")
     )
     return (
         decisions.filter(pk__in=last.values("pk"))

@@ -60,21 +60,34 @@ def _rail(user: User, path: str) -> list[dict[str, Any]]:
                 }
             )
     entries.append({"label": "The organisation"})
-    if user.is_representative or user.is_auditor or user.is_superuser:
-        entries.append({"label": "Queues", "href": "/queues/"})
-    entries += [
-        {"label": "Discovery", "href": "/discovery/"},
-        {"label": "Proposals", "href": "/proposals/"},
-        {"label": "Parts", "href": "/parts/"},
-        {"label": "Billing", "href": "/billing/"},
-        {"label": "Services", "href": "/asd/services/"},
-        {"label": "Agencies", "href": "/asd/agencies/"},
-        {"label": "Reports", "href": "/reports/"},
-    ]
+    entries += [{"label": label, "href": href} for label, href, may in _pages(user) if may]
+    here = max((e["href"] for e in entries if _leads_to(e, path)), key=len, default="")
     for entry in entries:
-        href = entry.get("href", "")
-        entry["here"] = path == href or (len(href) > 1 and path.startswith(href))
+        entry["here"] = bool(here) and entry.get("href") == here
     return entries
+
+
+def _leads_to(entry: dict[str, Any], path: str) -> bool:
+    href = entry.get("href", "")
+    return path == href or (len(href) > 1 and path.startswith(href))
+
+
+def _pages(user: User) -> list[tuple[str, str, bool]]:
+    """The pages beyond the own queues, and whether this person has any use for them."""
+    oversees = user.is_representative or user.is_auditor or user.is_superuser
+    works = oversees or bool(user.group_ids)
+    finds_out = works or user.discovery_teams.filter(left_at__isnull=True).exists()
+    return [
+        ("Queues", "/queues/", oversees),
+        ("Discovery", "/discovery/", finds_out),
+        ("Proposals", "/proposals/", finds_out or user.is_billing),
+        ("Parts", "/parts/", works or user.is_billing),
+        ("Billing", "/billing/", oversees or user.is_billing or bool(user.led_group_ids)),
+        ("Services", "/asd/services/", True),
+        ("Agencies", "/asd/agencies/", True),
+        ("Reports", "/reports/", True),
+        ("Administration", "/admin/", user.is_staff),
+    ]
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:

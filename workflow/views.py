@@ -2,7 +2,6 @@
 
 import hashlib
 import secrets
-
 from typing import Any
 
 from django.conf import settings

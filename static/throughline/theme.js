@@ -6,6 +6,9 @@
     document.documentElement.dataset.bsTheme = chosen || (dark.matches ? "dark" : "light");
   };
   show();
+  document.addEventListener("DOMContentLoaded", () => {
+    for (const button of document.querySelectorAll("[data-theme-switch]")) button.hidden = false;
+  });
   dark.addEventListener("change", show);
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-theme-switch]")) return;

@@ -20,9 +20,6 @@ register = template.Library()
 
 def _working_days(first: date, last: date) -> int:
     """Working days from `first` (not counted) to `last` of the standard week."""
-    whole, rest = divmod((last - first).days, 7)
-    if whole > 12:
-        return whole * 5 + min(rest, 5)
     days = (date.fromordinal(first.toordinal() + n) for n in range(1, (last - first).days + 1))
     return sum(1 for day in days if STANDARD.on(day))
 
@@ -38,13 +35,23 @@ def when(value: date | datetime | None) -> str:
     if day == today:
         return _("today") + (f" {moment:%H:%M}" if moment else "")
     text = date_format(day, "D j M" if day.year == today.year else "D j M Y")
-    if day > today:
+    return f"{text}, {_distance(today, day)}"
+
+
+def _distance(today: date, day: date) -> str:
+    """In working days; in plain days where no working day lies between (a weekend)."""
+    apart = (day - today).days
+    if apart in (1, -1):
+        return _("tomorrow") if apart > 0 else _("yesterday")
+    if apart > 0:
         left = _working_days(today, day)
-        return f"{text}, " + ngettext("in %d working day", "in %d working days", left) % left
+        if left == 0:
+            return ngettext("in %d day", "in %d days", apart) % apart
+        return ngettext("in %d working day", "in %d working days", left) % left
     gone = _working_days(day, today)
     if gone == 0:
-        return f"{text}, " + _("since the last working day")
-    return f"{text}, " + ngettext("%d working day ago", "%d working days ago", gone) % gone
+        return ngettext("%d day ago", "%d days ago", -apart) % -apart
+    return ngettext("%d working day ago", "%d working days ago", gone) % gone
 
 
 @register.filter
