@@ -23,9 +23,7 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
         finally:
             connection.close()
 
-    threads = [
-        threading.Thread(target=run, args=(number, act)) for number, act in enumerate(acts)
-    ]
+    threads = [threading.Thread(target=run, args=(number, act)) for number, act in enumerate(acts)]
     for thread in threads:
         thread.start()
     for thread in threads:
