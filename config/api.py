@@ -17,7 +17,7 @@ from requests_app.api import CaseViewSet, RequestViewSet
 class BearerToken(OpenApiAuthenticationExtension):
     """How the description of the API names our tokens."""
 
-    target_class = "workflow.api.BearerTokenAuthentication"
+    target_class = "workflow.tokens.BearerTokenAuthentication"
     name = "token"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The API's common ground: who calls, once only, and how it says no."""
+"""The API's common ground: plain input, once only, and how it says no."""
 
 import hashlib
 import json
@@ -9,60 +9,20 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import transaction
-from django.db.models import Q
-from rest_framework import (
-    serializers,
-    status,
-    views,  # as a module: it loads us while it is being loaded
-)
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed, ValidationError
+from rest_framework import serializers, status
+from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request as ApiRequest
 from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
+from rest_framework.views import exception_handler
 
 from workflow import clock
 from workflow.machine import Refused
-from workflow.models import ApiCall, ApiToken, User
+from workflow.models import ApiCall
 from workflow.registry import InvalidFacts
 
 NUL = "\x00"
-
-
-def digest_of_token(text: str) -> str:
-    """What is kept of a token: its SHA-256 in hex."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-class BearerTokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer …` with a token of the account page or of `manage.py api_token`."""
-
-    keyword = "Bearer"
-
-    def authenticate(self, request: ApiRequest) -> tuple[User, ApiToken] | None:
-        parts = get_authorization_header(request).split()
-        if not parts or parts[0].lower() != self.keyword.lower().encode():
-            return None
-        if len(parts) != 2:
-            raise AuthenticationFailed("Send the header as: Authorization: Bearer <token>.")
-        digest = digest_of_token(parts[1].decode("latin-1"))
-        token = ApiToken.objects.select_related("user").filter(digest=digest).first()
-        if token is None or not token.user.is_active:
-            raise AuthenticationFailed("This token is not known, or no longer valid.")
-        self._note_use(token)
-        return token.user, token
-
-    def authenticate_header(self, request: ApiRequest) -> str:
-        return self.keyword
-
-    def _note_use(self, token: ApiToken) -> None:
-        """Once a day is enough to see which tokens are in use."""
-        today = clock.today()
-        if token.last_used_on != today:
-            ApiToken.objects.filter(pk=token.pk).filter(
-                Q(last_used_on__isnull=True) | Q(last_used_on__lt=today)
-            ).update(last_used_on=today)
 
 
 class Pages(PageNumberPagination):
@@ -188,7 +148,7 @@ def answer_for(exc: Exception, context: dict[str, Any]) -> Response | None:
         exc = ValidationError(serializers.as_serializer_error(exc))
     if type(exc) is LookupError:  # not KeyError and IndexError: those are mistakes of ours
         return Response({"detail": "There is no such action."}, status.HTTP_404_NOT_FOUND)
-    return views.exception_handler(exc, context)
+    return exception_handler(exc, context)
 
 
 def _by_field(form: forms.Form) -> dict[str, list[str]]:

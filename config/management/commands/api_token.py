@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from workflow.api import digest_of_token
 from workflow.models import ApiToken, User
+from workflow.tokens import digest_of_token
 
 
 class Command(BaseCommand):
