@@ -35,7 +35,7 @@ def cell(value: Any) -> Any:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return timezone.localtime(value).isoformat(" ", "minutes")
+        return f"{timezone.localtime(value):%Y-%m-%d %H:%M}"
     if not isinstance(value, str | int | float | Decimal):
         value = str(value)
     if isinstance(value, str) and value.lstrip(" \n").startswith(RISKY):

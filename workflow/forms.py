@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from workflow import clock
 from workflow.models import ApiToken, SavedFilter, User
@@ -53,6 +54,6 @@ class SavedFilterForm(forms.ModelForm):
 
     def clean_page(self) -> str:
         page = self.cleaned_data["page"]
-        if not page.startswith("/") or page.startswith("//") or "\\" in page:
+        if not page.startswith("/") or not url_has_allowed_host_and_scheme(page, None):
             raise forms.ValidationError("Not a page of this program.")
         return page

@@ -144,7 +144,8 @@ def filter_save(request: HttpRequest) -> HttpResponse:
     form = SavedFilterForm(request.POST)
     if not form.is_valid():
         messages.error(request, "Give the filter a name of at most 60 characters.")
-        return redirect("/")
+        back = "" if "page" in form.errors else form.cleaned_data["page"]
+        return redirect(back or "/")
     data = form.cleaned_data
     SavedFilter.objects.update_or_create(
         user=request.user, page=data["page"], name=data["name"], defaults={"query": data["query"]}
