@@ -259,7 +259,8 @@ def perform(
             )
         if not made.allowed(row, actor):
             raise PermissionDenied
-        refused = _held(row, made) + made.blockers(row)
+        hidden = [made.when.sentence] if made.when and not made.when(row) else []
+        refused = list(dict.fromkeys(_held(row, made) + hidden + made.blockers(row)))
         if refused:
             raise Refused(*refused)
         form = made.bind(row, actor, data if data is not None else {}, files)
