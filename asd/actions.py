@@ -72,6 +72,7 @@ def free_slug(name: str) -> str:
     """An address for a service that no other has."""
     stem = slugify(name)[:110] or "service"
     taken = set(Service.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
+    taken.add("new")  # the page where one is made
     numbered = (f"{stem}-{n}" for n in range(2, len(taken) + 3))
     return stem if stem not in taken else next(slug for slug in numbered if slug not in taken)
 
@@ -114,6 +115,12 @@ def _use(update: ServiceUpdate) -> dict[str, Any]:
 # Agencies
 
 
+def adds_agencies(user: User) -> bool:
+    """Any representative, and the ASD manager."""
+    roles = user.is_representative or user.is_asd_manager or user.is_superuser
+    return roles and user.is_active and not user.is_auditor
+
+
 def keeps_agency(agency: Agency, user: User) -> bool:
     """Its representative or deputy, any representative where it has none, the ASD manager."""
     if not user.is_active or user.is_auditor:
@@ -136,7 +143,10 @@ def _keeps(agency: Agency, by: User) -> None:
 
 def save_agency(agency: Agency, *, by: User) -> Agency:
     """Name, code, people and notes of an agency; the database keeps the history (X7)."""
-    _keeps(agency, by)
+    if agency.pk:
+        _keeps(Agency.objects.get(pk=agency.pk), by)
+    elif not adds_agencies(by):
+        raise PermissionDenied("Account representatives add agencies.")
     with transaction.atomic(), pghistory.context(user=by.pk, name=str(by)):
         agency.save()
     return agency

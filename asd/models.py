@@ -2,6 +2,7 @@
 
 import unicodedata
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pghistory
 from django.conf import settings
@@ -80,6 +81,9 @@ class Agency(models.Model):
 
     def clean(self) -> None:
         self.name = normalised(self.name)
+
+    def get_absolute_url(self) -> str:
+        return f"/asd/agencies/{quote(self.code, safe='')}/"
 
     def is_current(self) -> bool:
         """Whether an SLA is in force today (D2, D14)."""
@@ -207,6 +211,9 @@ class Service(Machine):
     def __str__(self) -> str:
         return self.name
 
+    def get_absolute_url(self) -> str:
+        return f"/asd/services/{self.slug}/"
+
     def stream(self) -> Machine:
         """A service proposed by a request is part of that request's history."""
         return self.origin_request or self
@@ -290,6 +297,19 @@ class Agreement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reference} ({self.agency})"
+
+    @property
+    def standing(self) -> str:
+        """How it stands today: in force, not begun, ended or suspended (D2)."""
+        day = clock.today()
+        if self.starts_on > day:
+            return "starts"
+        if self.ends_on is not None and self.ends_on < day:
+            return "ended"
+        suspended = self.suspended_from is not None and self.suspended_from <= day
+        if suspended and (self.suspended_until is None or self.suspended_until >= day):
+            return "suspended"
+        return "in force"
 
 
 @pghistory.track()

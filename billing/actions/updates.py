@@ -74,7 +74,7 @@ action("request_asd_update", "Request an ASD update", at=[S.TESTING, S.CUSTOMER_
 
 
 @action("waive_asd_update", "No ASD update needed", model=REQUEST, at=AT, form=ReasonForm,
-        who=[car], when=update_unsettled, place="billing", order=31)  # fmt: skip
+        who=[car], when=update_unsettled, order=31)  # fmt: skip
 def waive_asd_update(request: Request, *, by: Actor, reason: str) -> ServiceUpdate:
     """No service record changes, with the reason: what was asked for is settled with it (F14)."""
     open_states = [UpdateState.REQUESTED, UpdateState.REFUSED]

@@ -1,0 +1,57 @@
+"""How the list of billing cases is narrowed. Only what stands here reaches the database."""
+
+from typing import Any
+
+import django_filters
+from django import forms
+from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+
+from asd.models import Agency, normalised
+from billing.models import Avenue, BillingCase, BillingState
+from requests_app.models import Request
+
+DATE = forms.DateInput(attrs={"type": "date"})
+
+
+class BillingFilter(django_filters.FilterSet):
+    """State, avenue, agency, when it was opened, words."""
+
+    q = django_filters.CharFilter(method="search", label="Search", max_length=100)
+    state = django_filters.ChoiceFilter(choices=BillingState.choices, label="State")
+    avenue = django_filters.ChoiceFilter(choices=Avenue.choices, label="Avenue")
+    agency = django_filters.ModelChoiceFilter(
+        field_name="request__agency", queryset=Agency.objects.all(), label="Agency"
+    )
+    opened_from = django_filters.DateFilter(
+        field_name="opened_at", lookup_expr="date__gte", label="Opened from", widget=DATE
+    )
+    opened_to = django_filters.DateFilter(
+        field_name="opened_at", lookup_expr="date__lte", label="Opened to", widget=DATE
+    )
+
+    class Meta:
+        model = BillingCase
+        fields: list[str] = []
+
+    def search(self, queryset: Any, name: str, value: str) -> QuerySet[BillingCase]:
+        """A reference of the case or its request, finance's number, or words of the title."""
+        text = normalised(value)
+        return queryset.filter(
+            Q(reference__icontains=text)
+            | Q(finance_number__icontains=text)
+            | Q(request__reference__icontains=text)
+            | Q(request__title__icontains=text)
+        )
+
+
+def mine_first(cases: Any, user: Any) -> QuerySet[BillingCase]:
+    """Cases that wait for this representative come first, then the newest (F12)."""
+    waiting = Value(1)
+    if user.is_representative:
+        mine = Request.objects.represented_by(user).values("pk")
+        waiting = Case(
+            When(state=BillingState.FORWARDED, request__in=mine, then=0),
+            default=1,
+            output_field=IntegerField(),
+        )
+    return cases.annotate(place=waiting).order_by("place", "-pk")

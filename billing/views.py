@@ -1,0 +1,108 @@
+"""The pages of billing: what waits, one case with its charge explained, what finance gets."""
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from billing import export
+from billing.explain import LINES, NEEDS, checks, credits_of, explained
+from billing.filters import BillingFilter, mine_first
+from billing.models import BillingCase, BillingState
+from requests_app.views import plain_text_only
+from workflow.exports import csv_response
+
+SIZE = 25
+CHUNK = 500
+COLUMNS = [
+    ("Reference", "reference"),
+    ("State", "get_state_display"),
+    ("Request", "request.reference"),
+    ("Title", "request.title"),
+    ("Agency", "request.agency.name"),
+    ("Avenue", "get_avenue_display"),
+    ("Finance number", "finance_number"),
+    ("Purchase order", "purchase_order.number"),
+    ("Total", "total"),
+    ("Currency", "currency"),
+    ("Opened", "opened_at"),
+    ("Initiated", "initiated_at"),
+    ("Billed from", "starts_on"),
+    ("Times returned", "times_returned"),
+]
+
+
+def _filtered(request: HttpRequest) -> BillingFilter:
+    cases = BillingCase.objects.visible_to(request.user)
+    shown = cases.select_related(*NEEDS).prefetch_related(LINES)
+    return BillingFilter(request.GET, queryset=mine_first(shown, request.user), request=request)
+
+
+# /billing/
+
+
+@login_required
+@plain_text_only
+@require_safe
+def case_list(request: HttpRequest) -> HttpResponse:
+    """Billing cases, those that wait for me on top (F12)."""
+    filtered = _filtered(request)
+    if request.GET.get("export") == "csv":
+        return csv_response(filtered.qs.iterator(CHUNK), COLUMNS, "billing.csv")
+    page = Paginator(filtered.qs, SIZE).get_page(request.GET.get("page"))
+    return render(request, "billing/list.html", {"filter": filtered, "page": page})
+
+
+@login_required
+@plain_text_only
+@require_safe
+def case_export(request: HttpRequest) -> HttpResponse:
+    """Every line of the filtered cases for finance, as CSV or JSON (F13)."""
+    cases = _filtered(request).qs
+    if request.GET.get("format") == "json":
+        return export.as_json(cases.iterator(CHUNK), "billing-lines.json")
+    return export.as_csv(cases.iterator(CHUNK), "billing-lines.csv")
+
+
+# /billing/<ref>/
+
+
+def _case(request: HttpRequest, reference: str) -> BillingCase:
+    """Fetching is the permission check: the case, or 404 where it is not theirs to see."""
+    cases = BillingCase.objects.visible_to(request.user).select_related(*NEEDS)
+    return get_object_or_404(cases.prefetch_related(LINES), reference=reference.upper())
+
+
+@login_required
+@plain_text_only
+@require_safe
+def case_page(request: HttpRequest, reference: str) -> HttpResponse:
+    """One case: each amount with rate version, quantity and evidence (F13)."""
+    case: Any = _case(request, reference)
+    case.explained = explained(case)
+    case.checks = checks(case) if _waits(case) else []
+    case.credited = credits_of([case]).get(case.pk)
+    others = BillingCase.objects.filter(request=case.request_id).exclude(pk=case.pk)
+    return render(request, "billing/case.html", {"case": case, "others": others})
+
+
+def _waits(case: BillingCase) -> bool:
+    return case.state in (BillingState.DRAFT, BillingState.FORWARDED)
+
+
+@login_required
+@plain_text_only
+@require_safe
+def case_file(request: HttpRequest, reference: str, kind: str) -> HttpResponse:
+    """One case as a file: CSV, JSON or PDF (F13)."""
+    case = _case(request, reference)
+    if kind == "csv":
+        return export.as_csv([case], f"{case.reference}.csv")
+    if kind == "json":
+        return export.as_json([case], f"{case.reference}.json")
+    if kind == "pdf":
+        return export.as_pdf(case)
+    raise Http404
