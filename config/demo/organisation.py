@@ -60,6 +60,13 @@ PARTS = [
 ]
 
 
+NEW_SERVICES = [
+    "Lobby signage", "Archive climate", "Permit kiosk", "Annex badges", "Parking counter",
+    "Field tablets", "Public terminals", "Visitor badges", "Meeting panels", "Scanner pool",
+    "Hearing loops", "Lab gateways", "Bus monitors", "Vault alarms", "Desk sharing",
+]  # fmt: skip
+
+
 @dataclass
 class Organisation:
     """What the stories act with."""
@@ -69,6 +76,7 @@ class Organisation:
     services: list[Service] = field(default_factory=list)
     current: list[Agency] = field(default_factory=list)
     others: list[Agency] = field(default_factory=list)
+    new_names: list[str] = field(default_factory=lambda: [*NEW_SERVICES])
 
     def specialists(self, group: ProviderGroup) -> list[User]:
         """The members of a group who are not its lead."""
