@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Protocol
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -20,7 +21,16 @@ from workflow.worktime import Hours, hours_of
 Slice = tuple[date, int]
 
 
-@dataclass(frozen=True)
+class Room(Protocol):
+    """A day with what is free on it, in minutes."""
+
+    day: date
+
+    @property
+    def free(self) -> int: ...
+
+
+@dataclass
 class Day:
     """One working day of a group: minutes it has and minutes booked."""
 
@@ -127,7 +137,7 @@ def locked(rows: QuerySet[DayCapacity]) -> QuerySet[DayCapacity]:
     return rows.order_by("day").select_for_update()
 
 
-def fill(rows: Iterable[DayCapacity | Day], minutes: int) -> list[Slice] | None:
+def fill(rows: Iterable[Room], minutes: int) -> list[Slice] | None:
     """Spread minutes forward over days with room; None if they do not fit."""
     found: list[Slice] = []
     left = minutes
@@ -141,7 +151,7 @@ def fill(rows: Iterable[DayCapacity | Day], minutes: int) -> list[Slice] | None:
     return None
 
 
-def nearest(rows: Iterable[DayCapacity | Day], minutes: int, count: int = 3) -> list[date]:
+def nearest(rows: Iterable[Room], minutes: int, count: int = 3) -> list[date]:
     """The first days on which the whole would fit; else days from which it could be begun."""
     days = list(rows)
     whole = [row.day for row in days if row.free >= minutes]
@@ -154,7 +164,7 @@ def nearest(rows: Iterable[DayCapacity | Day], minutes: int, count: int = 3) -> 
     ][:count]
 
 
-def _instead(rows: Iterable[DayCapacity | Day], minutes: int) -> str:
+def _instead(rows: Iterable[Room], minutes: int) -> str:
     days = nearest(rows, minutes)
     if not days:
         return "Nothing that long is free within the window."

@@ -104,6 +104,7 @@ class SlotForm(ActionForm):
             self.fields["hours"].initial = entry.hours
         else:
             self.fields["hours"].initial = request.estimate_hours
+            self.fields["day"].initial = self._next_free()
         self.fields["day"].widget = forms.DateInput(
             attrs={
                 "type": "date",
@@ -111,6 +112,15 @@ class SlotForm(ActionForm):
                 "max": capacity.window_end().isoformat(),
             }
         )
+
+    def _next_free(self) -> Any:
+        request = self.subject
+        if request.provider_group is None or self.is_bound:
+            return None
+        first = max(clock.today(), request.earliest_on or clock.today())
+        days = capacity.days_ahead(request.provider_group, first, capacity.window_end())
+        minutes = int((request.estimate_hours or 1) * 60)
+        return next(iter(capacity.nearest(days, minutes, 1)), None)
 
 
 class ScheduleForm(SlotForm):
@@ -122,9 +132,7 @@ class ScheduleForm(SlotForm):
         empty_value=None,
         label="Is a charge expected?",
     )
-    estimate_hours = HoursField(
-        required=False, min_value=QUARTER, label="Estimate in all, hours", help_text="If other."
-    )
+    estimate_hours = HoursField(required=False, min_value=QUARTER, label="Estimate in all, hours")
     impact = forms.TypedChoiceField(
         choices=Level.choices, coerce=int, required=False, empty_value=None
     )

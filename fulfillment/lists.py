@@ -53,7 +53,7 @@ def late_q() -> Q:
     return Q(due_at__lt=clock.now(), held_since__isnull=True)
 
 
-def at_risk_q() -> Q:
+def at_risk_q() -> Any:
     """Three quarters of its time have gone and it is not yet late (F1)."""
     spent = ExpressionWrapper(
         F("created_at") + (F("due_at") - F("created_at")) * float(AT_RISK_SHARE),
@@ -246,7 +246,8 @@ class Intake:
 
 def intake(group: ProviderGroup, user: "User", days: list[ScheduleDay]) -> list[Intake]:
     """The unscheduled requests by the rule, each with the next day on which it would fit (F2)."""
-    lines = Request._meta.get_field("part_lines").related_model.objects.unfinished()
+    line_model: Any = Request._meta.get_field("part_lines").related_model
+    lines = line_model.objects.unfinished()
     waiting = (
         of_group(group, user)
         .filter(state=S.AWAITING_SCHEDULING)
@@ -376,4 +377,3 @@ def _counted(pks: list[int]) -> Any:
             in_work_late=Count("pk", filter=Q(state__in=[S.ASSIGNED, *ON_WORK_LIST]) & late),
         )
     )
-

@@ -36,8 +36,19 @@ def schedule_section(request: Request, user: "User") -> dict[str, Any]:
         hours = request.estimate_hours or Decimal(1)
         days = capacity.days_ahead(request.provider_group, clock.today(), capacity.window_end())
         free = capacity.nearest(days, int(hours * 60), 5)
-    group = ProviderGroup.objects.visible_to(user).filter(pk=request.provider_group_id).first()
-    return {"entry": entry, "free_days": free, "group_slug": group.slug if group else ""}
+    group = ProviderGroup.objects.visible_to(user).filter(requests=request).first()
+    missed = (
+        entry is not None
+        and entry.state == "booked"
+        and request.state == S.SCHEDULED
+        and entry.first_day < clock.today()
+    )
+    return {
+        "entry": entry,
+        "free_days": free,
+        "missed": missed,
+        "group_slug": group.slug if group else "",
+    }
 
 
 def _has_plan(request: Request, user: "User") -> bool:
@@ -58,6 +69,7 @@ def plan_section(request: Request, user: "User") -> dict[str, Any]:
     )
     times = list(request.time_entries.filter(**current).select_related("user", "item"))
     edit = next(iter(offers(request, user, names={"edit_plan_item"})), None)
+    item: Any
     for item in items:
         item.edit_offer = edit and _filled(edit, request, user, item)
         item.left = max(Decimal(0), (item.estimate_hours or 0) - (item.spent or 0))

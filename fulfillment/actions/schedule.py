@@ -35,6 +35,7 @@ def bars(request: Request) -> list[tuple[date, str]]:
                 f"It must not start before {capacity.in_words(request.earliest_on)}, as agreed.",
             )
         )
+    line: Any
     for line in request.part_lines.unfinished().exclude(expected_on=None):
         found.append(
             (
@@ -63,7 +64,7 @@ def free(entry: ScheduleEntry) -> None:
 
 def place(request: Request, *, by: Actor, day: date, minutes: int) -> ScheduleEntry:
     """Book the hours and put the request on the schedule from that day on (F2)."""
-    group = request.provider_group
+    group: Any = request.provider_group
     capacity.refuse_unfit_day(group, day, minutes, not_before=bars(request))
     slices = capacity.book(group, day, minutes)
     entry = ScheduleEntry.objects.create(

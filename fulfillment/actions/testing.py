@@ -37,6 +37,7 @@ def record_test_run(
     evidence: Any = None,
 ) -> TestRun:
     """Cases, result, tester, evidence. The doer may test, but it is recorded (F9)."""
+    tester: Any = by.person
     last = request.test_runs.aggregate(last=Max("number"))["last"] or 0
     kept = evidence and store(request, evidence, by=by, purpose=Attachment.Purpose.EVIDENCE)
     run = TestRun.objects.create(
@@ -46,8 +47,8 @@ def record_test_run(
         result=result,
         cases=cases,
         findings=findings,
-        tester=by.person,
-        tester_did_the_work=did_the_work(request, by.person),
+        tester=tester,
+        tester_did_the_work=did_the_work(request, tester),
         evidence=kept or None,
         at=clock.now(),
     )
