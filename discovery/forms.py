@@ -7,7 +7,8 @@ from django import forms
 from django.contrib.auth import get_user_model
 from django.contrib.postgres.search import TrigramSimilarity
 
-from asd.models import Service
+from asd.models import Service, normalised
+from discovery.current import discovery_of, proposals_of
 from discovery.models import (
     Determination,
     Discovery,
@@ -16,16 +17,18 @@ from discovery.models import (
     Need,
     Proposal,
     ServiceLevel,
+    Stage,
     TeamMember,
     Verdict,
 )
 from requests_app.files import check_upload
 from requests_app.states import Kind
 from workflow import clock
-from workflow.registry import ActionForm
+from workflow.registry import ActionForm, ReasonForm
 
 DATE = forms.DateInput(attrs={"type": "date"})
 BLANK = [("", "---------")]
+OPEN_ONES = Discovery.objects.exclude(state__in=[Stage.COMPLETE, Stage.ABANDONED])
 
 
 def area(rows: int = 3) -> forms.Textarea:
@@ -55,7 +58,7 @@ class UploadField(forms.FileField):
         return found
 
 
-class DocumentForm(ActionForm):
+class DocumentationForm(ActionForm):
     """What is asked for and why it lies outside the agreements (D4)."""
 
     requested_service = forms.CharField(
@@ -68,12 +71,37 @@ class DocumentForm(ActionForm):
     new_customer = forms.BooleanField(required=False, label="A new customer")
 
     def prepare(self) -> None:
-        discovery = self.subject.discovery
-        for name in self.fields:
-            self.fields[name].initial = getattr(discovery, name, None)
-        if discovery and not discovery.requested_service:
-            self.fields["requested_service"].initial = self.subject.title
-            self.fields["new_customer"].initial = not self.subject.agency.is_current()
+        discovery = discovery_of(self.subject)
+        if discovery is None:
+            return
+        for name in DocumentationForm.base_fields:
+            self.initial.setdefault(name, getattr(discovery, name))
+        if not discovery.requested_service:
+            self.initial["requested_service"] = self.subject.title
+            self.initial["new_customer"] = not self.subject.has_sla
+
+
+class DocumentForm(DocumentationForm):
+    """The same with the needs, as they were asked for (D4, D6)."""
+
+    needs = forms.CharField(
+        max_length=10_000, required=False, widget=area(), label="What is needed, one need a line",
+        help_text="Client discovery judges each against what was asked for.",
+    )  # fmt: skip
+
+    def prepare(self) -> None:
+        super().prepare()
+        discovery = discovery_of(self.subject)
+        if discovery is not None:
+            wanted = "\n".join(need.description for need in discovery.needs.all())
+            self.initial.setdefault("needs", wanted)
+
+    def clean_needs(self) -> list[str]:
+        lines = [line.strip(" -*•\t") for line in self.cleaned_data["needs"].splitlines()]
+        found = [line for line in lines if line]
+        if any(len(line) > 300 for line in found):
+            raise forms.ValidationError("A need has at most 300 characters: use more lines.")
+        return found
 
 
 class TeamMemberForm(ActionForm):
@@ -85,34 +113,32 @@ class TeamMemberForm(ActionForm):
     def prepare(self) -> None:
         people = get_user_model().objects.filter(is_active=True, is_auditor=False)
         on_team = TeamMember.objects.filter(
-            discovery=self.subject.discovery, left_at__isnull=True
+            left_at__isnull=True, discovery__request=self.subject.pk, discovery__in=OPEN_ONES
         ).values("user")
-        self.fields["user"].queryset = people.exclude(pk__in=on_team).order_by("first_name")
+        self.fields["user"].queryset = people.exclude(pk__in=on_team).order_by(
+            "first_name", "last_name", "username"
+        )
 
 
 class RowForm(ActionForm):
-    """A row of the current discovery, named by a hidden field."""
-
-    relation = ""
+    """A row of the open discovery, named by a hidden field; rows of others do not exist for it."""
 
     def prepare(self) -> None:
-        discovery: Discovery | None = self.subject.discovery
-        field = self.fields[self.row_name]
-        field.queryset = (
-            getattr(discovery, self.relation).all() if discovery else field.queryset.none()
-        )
-
-    @property
-    def row_name(self) -> str:
-        """The hidden field."""
-        return next(n for n, f in self.fields.items() if isinstance(f.widget, forms.HiddenInput))
+        for field in self.fields.values():
+            if isinstance(field.widget, forms.HiddenInput):
+                field.queryset = field.queryset.model.objects.filter(
+                    discovery__request=self.subject.pk, discovery__in=OPEN_ONES
+                )
 
 
 class RemoveMemberForm(RowForm):
     """Who leaves the team."""
 
-    relation = "team"
     member = forms.ModelChoiceField(TeamMember.objects.none(), widget=forms.HiddenInput)
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.fields["member"].queryset = self.fields["member"].queryset.filter(left_at=None)
 
 
 class FindingForm(ActionForm):
@@ -134,14 +160,24 @@ class FindingForm(ActionForm):
         return day
 
 
+class EditFindingForm(RowForm, FindingForm):
+    """A finding that reads otherwise now (D6)."""
+
+    finding = forms.ModelChoiceField(Finding.objects.none(), widget=forms.HiddenInput)
+
+
 class NeedForm(ActionForm):
-    """One thing the customer needs (D6, D7)."""
+    """One thing the customer needs; what discovery found was not asked for before (D6, D7)."""
 
     description = forms.CharField(max_length=300, label="Need")
     source = forms.ChoiceField(choices=Need.Source.choices, initial=Need.Source.ADDED)
-    quantity_before = forms.IntegerField(min_value=0, initial=0, label="Asked for")
-    quantity_after = forms.IntegerField(min_value=0, initial=1, label="Needed")
-    verdict = forms.ChoiceField(choices=[*BLANK, *Verdict.choices], required=False)
+    quantity_before = forms.IntegerField(
+        min_value=0, max_value=1_000_000, initial=0, label="Asked for"
+    )
+    quantity_after = forms.IntegerField(min_value=0, max_value=1_000_000, initial=1, label="Needed")
+    verdict = forms.ChoiceField(
+        choices=[*BLANK, *Verdict.choices], required=False, initial=Verdict.MORE
+    )
     why = forms.CharField(max_length=300, required=False, label="Why")
 
     def clean(self) -> dict[str, Any]:
@@ -158,34 +194,64 @@ def check_verdict(form: ActionForm, data: dict[str, Any]) -> dict[str, Any]:
     if verdict == Verdict.REMOVED and not data.get("why"):
         form.add_error("why", "Say why it is not needed.")
     if verdict == Verdict.MORE and after <= before:
-        form.add_error("quantity_after", "More means a larger quantity than was asked for.")
+        form.add_error("quantity_after", f"More means more than the {before} asked for.")
     if verdict == Verdict.LESS and after >= before:
-        form.add_error("quantity_after", "Less means a smaller quantity than was asked for.")
+        form.add_error("quantity_after", f"Less means less than the {before} asked for.")
+    if verdict == Verdict.AS_REQUESTED and after != before:
+        form.add_error("quantity_after", f"As requested means the {before} asked for.")
     return data
 
 
 class JudgeNeedForm(RowForm):
     """The verdict on a need against the frozen original (D7)."""
 
-    relation = "needs"
     need = forms.ModelChoiceField(Need.objects.none(), widget=forms.HiddenInput)
     verdict = forms.ChoiceField(choices=[*BLANK, *Verdict.choices])
-    quantity_after = forms.IntegerField(min_value=0, label="Needed", initial=1)
+    quantity_after = forms.IntegerField(
+        min_value=0, max_value=1_000_000, required=False, label="Needed",
+        help_text="Empty: as many as were asked for.",
+    )  # fmt: skip
     why = forms.CharField(max_length=300, required=False, label="Why")
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         need = data.get("need")
         if need:
+            if data.get("quantity_after") is None and "quantity_after" not in self.errors:
+                data["quantity_after"] = need.quantity_before
             check_verdict(self, {**data, "quantity_before": need.quantity_before})
         return data
+
+
+class RemoveNeedForm(RowForm):
+    """A need that was listed by mistake; one that was asked for is judged instead."""
+
+    need = forms.ModelChoiceField(Need.objects.none(), widget=forms.HiddenInput)
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.fields["need"].queryset = self.fields["need"].queryset.filter(
+            source=Need.Source.ADDED, split_to__isnull=True
+        )
 
 
 class SplitNeedForm(RowForm):
     """A need that becomes a request of its own (D7, X4)."""
 
-    relation = "needs"
     need = forms.ModelChoiceField(Need.objects.none(), widget=forms.HiddenInput)
+    title = forms.CharField(
+        max_length=160, required=False, help_text="Empty: the need's own words."
+    )
+    description = forms.CharField(max_length=20_000, required=False, widget=area())
+    service = forms.ModelChoiceField(
+        Service.objects.none(), required=False, empty_label="Not known yet",
+        label="Existing service",
+    )  # fmt: skip
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.fields["need"].queryset = self.fields["need"].queryset.filter(split_to=None)
+        self.fields["service"].queryset = Service.objects.orderable()
 
 
 class DetermineForm(ActionForm):
@@ -198,23 +264,16 @@ class DetermineForm(ActionForm):
     )  # fmt: skip
 
     def prepare(self) -> None:
-        discovery = self.subject.discovery
-        if discovery:
-            self.fields["determination"].initial = discovery.determination or suggestion(discovery)
-            self.fields["revised_scope"].initial = discovery.revised_scope
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        if data.get("determination") not in ("", None, "as_requested") and not data.get(
-            "revised_scope"
-        ):
-            self.add_error("revised_scope", "Say what the scope is now.")
-        return data
+        discovery = discovery_of(self.subject)
+        if discovery is not None:
+            told = discovery.determination or suggestion(discovery)
+            self.initial.setdefault("determination", told)
+            self.initial.setdefault("revised_scope", discovery.revised_scope)
 
 
 def suggestion(discovery: Discovery) -> str:
     """What the verdicts add up to (D7)."""
-    verdicts = set(discovery.needs.exclude(verdict="").values_list("verdict", flat=True))
+    verdicts = {need.verdict for need in discovery.needs.all() if need.verdict}
     more, less = "more" in verdicts, bool(verdicts & {"less", "removed"})
     if not verdicts:
         return ""
@@ -244,39 +303,58 @@ class OutcomeForm(ActionForm):
     earlier_proposal = forms.ModelChoiceField(Proposal.objects.none(), required=False)
 
     def prepare(self) -> None:
-        request, discovery = self.subject, self.subject.discovery
+        request, discovery = self.subject, discovery_of(self.subject)
         groups = Discovery._meta.get_field("outcome_group").related_model.objects
-        services = Service.objects.orderable() | Service.objects.filter(
-            origin_request=request.pk
-        ).exclude(state__in=["cancelled", "retired"])
-        self.fields["service"].queryset = services
+        self.fields["service"].queryset = Service.objects.exclude(
+            state__in=["retired", "cancelled"]
+        )
         self.fields["provider_group"].queryset = groups.filter(is_active=True)
-        self.fields["earlier_proposal"].queryset = request.proposals.filter(state="accepted")
-        if discovery is None:
-            return
-        self.initial.setdefault("ending", discovery.ending)
-        self.initial.setdefault("kind", discovery.outcome_kind)
-        new = request.proposed_services.exclude(state="cancelled").last()
-        self.initial.setdefault("service", discovery.outcome_service_id or (new and new.pk))
-        self.initial.setdefault("provider_group", discovery.outcome_group_id)
-        self.initial.setdefault("service_level", discovery.service_level)
-        self.initial.setdefault("estimate_hours", discovery.estimate_hours)
+        earlier = request.proposals.filter(state="accepted", pass_number=request.pass_number)
+        self.fields["earlier_proposal"].queryset = earlier
+        if discovery is not None and not self.is_bound:
+            self._fill(request, discovery)
+
+    def _fill(self, request: Any, discovery: Discovery) -> None:
+        """What was stated before; else what the request and its findings suggest."""
+        said = {
+            "ending": discovery.ending,
+            "kind": discovery.outcome_kind or request.kind or Kind.ENHANCEMENT,
+            "service": discovery.outcome_service_id,
+            "provider_group": discovery.outcome_group_id or request.provider_group_id,
+            "service_level": discovery.service_level,
+            "estimate_hours": discovery.estimate_hours or request.estimate_hours,
+            "earlier_proposal": discovery.earlier_proposal_id,
+        }
+        for name, value in said.items():
+            self.initial.setdefault(name, value)
+        if not self.initial["service"]:
+            new = request.proposed_services.exclude(state="cancelled").last()
+            self.initial["service"] = new.pk if new else request.service_id
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         ending = data.get("ending")
         if ending == Ending.EARLIER_PROPOSAL and not data.get("earlier_proposal"):
             self.add_error("earlier_proposal", "Choose the accepted proposal that stands.")
+        if ending and ending != Ending.EARLIER_PROPOSAL:
+            data["earlier_proposal"] = None
         if ending and ending != Ending.NOTHING_NEEDED:
-            for name in ("kind", "service", "service_level", "estimate_hours"):
-                if not data.get(name) and name not in self.errors:
-                    self.add_error(name, "Needed for this ending.")
-            service = data.get("service")
-            if service and not data.get("provider_group"):
-                data["provider_group"] = service.provider_group
-            if service and not data.get("provider_group"):
-                self.add_error("provider_group", "The service has no group yet: choose one.")
+            self._require(data)
+        service = data.get("service")
+        if ending == Ending.EXISTING_SERVICE and service and service.state != "live":
+            self.add_error("service", "Not live yet: choose an existing service.")
         return data
+
+    def _require(self, data: dict[str, Any]) -> None:
+        """What becomes the request's must be said, unless nothing is needed (D3)."""
+        for name in ("kind", "service", "service_level", "estimate_hours"):
+            if not data.get(name) and name not in self.errors:
+                self.add_error(name, "Needed for this ending.")
+        service = data.get("service")
+        if service and not data.get("provider_group"):
+            data["provider_group"] = service.provider_group
+        if service and not data.get("provider_group") and "provider_group" not in self.errors:
+            self.add_error("provider_group", "The service has no group yet: choose one.")
 
 
 class PartsQuestionForm(ActionForm):
@@ -285,6 +363,31 @@ class PartsQuestionForm(ActionForm):
     parts_required = yes_no("Are new parts or equipment required?")
     note = forms.CharField(max_length=2000, required=False, widget=area(2))
 
+    def prepare(self) -> None:
+        discovery = discovery_of(self.subject)
+        if discovery is not None and discovery.parts_required is not None:
+            self.initial.setdefault("parts_required", "yes" if discovery.parts_required else "no")
+            self.initial.setdefault("note", discovery.parts_note)
+
+
+class FinaliseForm(ActionForm):
+    """Who at the customer confirmed the needs (D7)."""
+
+    confirmed_by = forms.CharField(
+        max_length=200, required=False, label="Confirmed by",
+        help_text="Who of the customer confirmed the needs as they stand, and how.",
+    )  # fmt: skip
+
+
+class NothingNeededForm(ReasonForm):
+    """What the customer is told where nothing is needed (D7)."""
+
+    def prepare(self) -> None:
+        self.fields["reason"].label = "What the customer is told"
+        discovery = discovery_of(self.subject)
+        if discovery is not None:
+            self.initial.setdefault("reason", discovery.revised_scope)
+
 
 class InitiateServiceForm(ActionForm):
     """A service that is not yet provided (D10)."""
@@ -292,40 +395,55 @@ class InitiateServiceForm(ActionForm):
     name = forms.CharField(max_length=120, label="Name of the new service")
     description = forms.CharField(max_length=5000, required=False, widget=area())
     provider_group = forms.ModelChoiceField(None, label="Provider group")
+    unlike_others = forms.BooleanField(
+        required=False, label="It is none of the services with a similar name"
+    )
 
     def prepare(self) -> None:
         groups = Discovery._meta.get_field("outcome_group").related_model.objects
         self.fields["provider_group"].queryset = groups.filter(is_active=True)
-        proposal = self.subject.proposals.order_by("version").last()
-        if proposal is not None:
-            self.fields["name"].initial = proposal.new_service_name
+        named = [p.new_service_name for p in proposals_of(self.subject) if p.new_service_name]
+        if named:
+            self.initial.setdefault("name", named[-1])
+        self.initial.setdefault("provider_group", self.subject.provider_group_id)
 
-    def clean_name(self) -> str:
-        name = " ".join(self.cleaned_data["name"].split())
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        sure = data.pop("unlike_others", False)
+        if data.get("name"):
+            data["name"] = normalised(data["name"])
+            self._refuse_duplicates(data["name"], sure)
+        return data
+
+    def _refuse_duplicates(self, name: str, sure: bool) -> None:
+        """One service has one entry; near matches are shown before a new one is made (D10)."""
         kept = Service.objects.exclude(state__in=["retired", "cancelled"])
-        if kept.filter(name__iexact=name).exists():
-            raise forms.ValidationError(f"The catalogue has {name} already: choose that service.")
-        near = (
-            kept.annotate(likeness=TrigramSimilarity("name", name))
-            .filter(likeness__gt=0.7)
-            .order_by("-likeness")
-            .first()
-        )
-        if near is not None:
-            raise forms.ValidationError(
-                f"The catalogue has {near.name} already. Use it, or choose a more distinct name."
+        same = kept.filter(name__iexact=name).first()
+        if same is not None:
+            self.add_error(
+                "name",
+                f"The catalogue has {same.name} already ({same.get_state_display().lower()}): "
+                "choose that service in the outcome.",
             )
-        return name
+            return
+        near = kept.annotate(likeness=TrigramSimilarity("name", name)).filter(likeness__gt=0.7)
+        names = [service.name for service in near.order_by("-likeness")[:5]]
+        if names and not sure:
+            self.add_error(
+                "name",
+                f"Similar in the catalogue: {', '.join(names)}. "
+                "Choose one of these in the outcome, or tick that it is none of them.",
+            )
 
 
 class ReviseRequestForm(ActionForm):
-    """The request's words after less was found to be needed; the original is kept (D7)."""
+    """The request's words after the needs were judged; the original is kept (D7)."""
 
     title = forms.CharField(max_length=160)
     description = forms.CharField(max_length=20_000, widget=area(5))
 
     def prepare(self) -> None:
-        self.fields["title"].initial = self.subject.title
-        discovery = self.subject.discovery
+        discovery = discovery_of(self.subject)
         scope = discovery.revised_scope if discovery else ""
-        self.fields["description"].initial = scope or self.subject.description
+        self.initial.setdefault("title", self.subject.title)
+        self.initial.setdefault("description", scope or self.subject.description)

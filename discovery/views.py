@@ -111,7 +111,7 @@ def discoveries(request: HttpRequest) -> HttpResponse:
     if request.GET.get("export") == "csv":
         return csv_response(found.qs, DISCOVERY_COLUMNS, "discoveries.csv")
     context = {"filter": found, "page": _page(request, found.qs)}
-    return render(request, "discovery/discoveries.html", context)
+    return render(request, "discovery/list.html", context)
 
 
 # /proposals/
@@ -129,8 +129,8 @@ def _visible(request: HttpRequest) -> QuerySet[Proposal]:
 @require_safe
 def proposals(request: HttpRequest) -> HttpResponse:
     """The latest version of every proposal; what waits for an answer comes first (D8)."""
-    newer = Proposal.objects.filter(reference=OuterRef("reference"), version__gt=OuterRef("version"))
-    latest = _visible(request).filter(~Exists(newer))
+    same = Proposal.objects.filter(reference=OuterRef("reference"))
+    latest = _visible(request).filter(~Exists(same.filter(version__gt=OuterRef("version"))))
     rows = latest.alias(waits=Q(state="issued")).order_by(F("waits").desc(), "-pk")
     found = ProposalFilter(request.GET, queryset=rows, request=request)
     if request.GET.get("export") == "csv":
@@ -162,6 +162,7 @@ def proposal_page(request: HttpRequest, reference: str) -> HttpResponse:
     context = {
         "proposal": proposal,
         "req": proposal.request,
+        "lines": proposal.lines.all(),
         "versions": versions.prefetch_related("lines"),
         "orders": proposal.purchase_orders.select_related("attachment", "recorded_by"),
     }

@@ -2,54 +2,47 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.utils.text import slugify
 
 from asd.models import Service, ServiceState
 from discovery import forms
 from discovery.actions.moving import move_on
-from discovery.models import Discovery, Ending, Finding, Need, Stage, TeamMember
+from discovery.current import discovery_of, given_of, who_of
+from discovery.models import Discovery, Ending, Finding, Need, TeamMember, Verdict, determined
+from discovery.stages import (
+    ASSEMBLING,
+    DOCUMENTING,
+    EARLY,
+    FINDING,
+    LATE,
+    OPEN_STAGE,
+    PROPOSING,
+    nothing_is_needed,
+    parts_are_due,
+)
 from requests_app.files import store
+from requests_app.guards import no_charge_nor_new_service
 from requests_app.intake import take_in
 from requests_app.models import Link, Request
-from requests_app.states import S
+from requests_app.states import Kind, OutOf, S
 from requests_app.who import car, team
 from workflow import clock
-from workflow.actors import Actor
+from workflow.actors import SYSTEM, Actor
 from workflow.door import advance, record
-from workflow.machine import Guard, guard
+from workflow.machine import Refused
 from workflow.registry import NothingForm, ReasonForm, action
 
 REQUEST = "requests_app.request"
 
 
-def in_stage(*stages: str) -> Guard:
-    """The action belongs to these stages of the discovery."""
-
-    @guard("The discovery is in another stage.")
-    def rule(request: Request) -> bool:
-        discovery = request.discovery
-        return discovery is not None and discovery.state in stages
-
-    rule.name = f"in_stage:{'+'.join(stages)}"
-    return rule
-
-
-EARLY = in_stage(Stage.DOCUMENTING, Stage.ASSEMBLING, Stage.CLIENT_DISCOVERY)
-OPEN_STAGE = in_stage(Stage.DOCUMENTING, Stage.ASSEMBLING, Stage.CLIENT_DISCOVERY, Stage.PROPOSING)
-DOCUMENTING = in_stage(Stage.DOCUMENTING)
-ASSEMBLING = in_stage(Stage.ASSEMBLING)
-FINDING = in_stage(Stage.CLIENT_DISCOVERY)
-PROPOSING = in_stage(Stage.PROPOSING)
-COMPLETE = in_stage(Stage.COMPLETE)
-
-
-def _save(discovery: Discovery, request: Request, verb: str, by: Actor, **values: Any) -> None:
+def write(discovery: Discovery, verb: str, by: Actor, **values: Any) -> None:
     """Write fields of the discovery, before and after on the request's record (X7)."""
     changes = {}
     for name, value in values.items():
         before = getattr(discovery, name)
         if before != value:
-            changes[name] = [str(before), str(value)]
+            changes[name] = [getattr(before, "pk", before), getattr(value, "pk", value)]
             setattr(discovery, name, value)
     discovery.save(update_fields=list(values))
     record(discovery, verb, by=by, changes=changes)
@@ -57,11 +50,23 @@ def _save(discovery: Discovery, request: Request, verb: str, by: Actor, **values
 
 @action("document", "Document the need", model=REQUEST, at=[S.DISCOVERY], form=forms.DocumentForm,
         who=[car], given=[DOCUMENTING], when=DOCUMENTING, place="next", order=10)  # fmt: skip
-def document(request: Request, *, by: Actor, **documented: Any) -> Discovery:
+def document(request: Request, *, by: Actor, needs: list[str], **documented: Any) -> Discovery:
     """What is asked for lies outside the agreements: written down, the stage ends (D4)."""
     discovery = request.discovery
-    _save(discovery, request, "document", by, **documented)
+    write(discovery, "document", by, **documented)
+    _list_needs(discovery, needs)
     return advance(discovery, "finish_documenting", by=by)
+
+
+def _list_needs(discovery: Discovery, lines: list[str]) -> None:
+    """The needs as asked for, one a line; what is not named any more was only a prefill (D6)."""
+    if not lines:
+        return
+    discovery.needs.exclude(description__in=lines).delete()
+    known = set(discovery.needs.values_list("description", flat=True))
+    for line in dict.fromkeys(lines):
+        if line not in known:
+            Need.objects.create(discovery=discovery, description=line)
 
 
 @action("add_team_member", "Add to the team", model=REQUEST, at=[S.DISCOVERY],
@@ -69,16 +74,23 @@ def document(request: Request, *, by: Actor, **documented: Any) -> Discovery:
         place="discovery", order=11)  # fmt: skip
 def add_team_member(request: Request, *, by: Actor, user: Any, role: str) -> TeamMember:
     """Somebody joins the discovery team and is told (D5)."""
+    discovery = request.discovery
     member = TeamMember.objects.create(
-        discovery=request.discovery, user=user, role=role, joined_at=clock.now()
+        discovery=discovery, user=user, role=role, joined_at=clock.now()
     )
-    record(request, "add_team_member", by=by, facts={"member": str(user)}, tell=("team_invited",))
+    record(
+        discovery,
+        "add_team_member",
+        by=by,
+        facts={"member": str(user), "member_id": user.pk},
+        tell=("team_invited",),
+    )
     return member
 
 
 @action("remove_team_member", "Remove", model=REQUEST, at=[S.DISCOVERY],
-        form=forms.RemoveMemberForm, who=[car], given=[OPEN_STAGE], place="discovery",
-        order=12)  # fmt: skip
+        form=forms.RemoveMemberForm, who=[car], given=[OPEN_STAGE], when=OPEN_STAGE,
+        place="discovery", order=12)  # fmt: skip
 def remove_team_member(request: Request, *, by: Actor, member: TeamMember) -> None:
     """Somebody leaves the team; that they were on it stays (D5)."""
     member.left_at = clock.now()
@@ -87,8 +99,9 @@ def remove_team_member(request: Request, *, by: Actor, member: TeamMember) -> No
 
 
 @action("start_client_discovery", "Start client discovery", model=REQUEST, at=[S.DISCOVERY],
-        form=NothingForm, who=[car], given=[ASSEMBLING], when=ASSEMBLING, place="next",
-        order=13)  # fmt: skip
+        form=NothingForm, who=who_of(Discovery, "start_client_discovery"),
+        given=given_of(Discovery, "start_client_discovery", discovery_of), when=ASSEMBLING,
+        place="next", order=13)  # fmt: skip
 def start_client_discovery(request: Request, *, by: Actor) -> Discovery:
     """The team finds out what the customer wants (D5, D6)."""
     return advance(request.discovery, "start_client_discovery", by=by)
@@ -116,38 +129,52 @@ def add_need(request: Request, *, by: Actor, **facts: Any) -> Need:
 
 
 @action("judge_need", "Judge", model=REQUEST, at=[S.DISCOVERY], form=forms.JudgeNeedForm,
-        who=[car, team], given=[FINDING], place="discovery", order=16)  # fmt: skip
+        who=[car, team], given=[FINDING], when=FINDING, place="discovery", order=16)  # fmt: skip
 def judge_need(
     request: Request, *, by: Actor, need: Need, verdict: str, quantity_after: int, why: str
 ) -> Need:
     """The verdict on a need against the frozen original: as requested, more, less, removed (D7)."""
-    before = need.verdict
+    before = [need.verdict, need.quantity_after]
     need.verdict, need.why = verdict, why
-    need.quantity_after = 0 if verdict == "removed" else quantity_after
+    need.quantity_after = 0 if verdict == Verdict.REMOVED else quantity_after
     need.save(update_fields=["verdict", "why", "quantity_after"])
-    record(request, "judge_need", by=by, facts={"need": need.description},
-           changes={"verdict": [before, verdict]})  # fmt: skip
+    record(
+        need.discovery,
+        "judge_need",
+        by=by,
+        reason=why,
+        changes={"verdict": [before[0], verdict], "quantity": [before[1], need.quantity_after]},
+        facts={"need": need.description},
+    )
     return need
 
 
 @action("split_need", "Split off", model=REQUEST, at=[S.DISCOVERY], form=forms.SplitNeedForm,
-        who=[car], given=[OPEN_STAGE], place="discovery", order=17)  # fmt: skip
-def split_need(request: Request, *, by: Actor, need: Need) -> Request:
+        who=[car], given=[LATE], when=LATE, place="discovery", order=17)  # fmt: skip
+def split_need(
+    request: Request, *, by: Actor, need: Need, title: str, description: str, service: Any = None
+) -> Request:
     """More than was asked: the need becomes a linked request of its own (D7, X4)."""
+    told = f"{need.description}\n\nFound in the discovery of {request.reference}."
     part = take_in(
         by=by,
         agency=request.agency,
         contact=request.contact,
-        title=need.description[:160],
-        description=f"{need.description}\n\nFound in the discovery of {request.reference}.",
+        title=title or need.description[:160],
+        description=description or told,
+        service=service,
+        needed_by=request.needed_by,
         channel=Request.Channel.SPLIT,
         impact=request.impact,
         urgency=request.urgency,
     )
-    Link.objects.create(source=part, target=request, relation=Link.Relation.SPLIT_FROM)
+    Link.objects.create(
+        source=part, target=request, relation=Link.Relation.SPLIT_FROM, at=clock.now()
+    )
     need.split_to = part
     need.save(update_fields=["split_to"])
-    record(request, "split_need", by=by, facts={"need": need.description, "to": part.reference})
+    facts = {"need": need.description, "to": part.reference}
+    record(need.discovery, "split_need", by=by, facts=facts)
     return part
 
 
@@ -156,25 +183,27 @@ def split_need(request: Request, *, by: Actor, need: Need) -> Request:
 def determine(request: Request, *, by: Actor, determination: str, revised_scope: str) -> Discovery:
     """Whether more or less is needed than was asked, with the revised scope (D7)."""
     discovery = request.discovery
-    _save(discovery, request, "determine", by, determination=determination,
-          revised_scope=revised_scope)  # fmt: skip
+    write(discovery, "determine", by, determination=determination, revised_scope=revised_scope)
+    if not determined(discovery):
+        raise ValidationError({"revised_scope": "Say what the scope is now."})
     return discovery
 
 
 @action("revise_request", "Revise the request", model=REQUEST, at=[S.DISCOVERY],
-        form=forms.ReviseRequestForm, who=[car], given=[OPEN_STAGE], when=OPEN_STAGE,
-        place="discovery", order=19)  # fmt: skip
+        form=forms.ReviseRequestForm, step="edit", when=OPEN_STAGE, place="discovery",
+        order=19)  # fmt: skip
 def revise_request(request: Request, *, by: Actor, title: str, description: str) -> Request:
     """The request's words follow the findings; the frozen original is kept beside them (D7)."""
     return advance(request, "edit", by=by, title=title, description=description)
 
 
 @action("finalise_discovery", "Finalise client discovery", model=REQUEST, at=[S.DISCOVERY],
-        form=NothingForm, who=[car, team], given=[FINDING], when=FINDING, place="next",
+        form=forms.FinaliseForm, who=who_of(Discovery, "finalise"),
+        given=given_of(Discovery, "finalise", discovery_of), when=FINDING, place="next",
         order=20)  # fmt: skip
-def finalise_discovery(request: Request, *, by: Actor) -> Discovery:
+def finalise_discovery(request: Request, *, by: Actor, confirmed_by: str = "") -> Discovery:
     """Client discovery is final: the proposal can be built (D7, D8)."""
-    return advance(request.discovery, "finalise", by=by)
+    return advance(request.discovery, "finalise", by=by, confirmed_by=confirmed_by)
 
 
 @action("reopen_findings", "Back to client discovery", model=REQUEST, at=[S.DISCOVERY],
@@ -192,37 +221,43 @@ def shorten_discovery(request: Request, *, by: Actor, reason: str) -> Discovery:
     return advance(request.discovery, "shorten", by=by, reason=reason)
 
 
-@action("initiate_service", "Initiate a new ASD service", model=REQUEST,
-        at=[S.DISCOVERY, S.PARTS_MAINTENANCE], form=forms.InitiateServiceForm, who=[car],
-        place="discovery", order=22)  # fmt: skip
+@action("initiate_service", "Initiate a new ASD service", model=REQUEST, at=[S.DISCOVERY],
+        form=forms.InitiateServiceForm, who=[car], given=[LATE], when=LATE, place="discovery",
+        order=22)  # fmt: skip
 def initiate_service(
     request: Request, *, by: Actor, name: str, description: str, provider_group: Any
 ) -> Service:
     """The ASD gets the service as proposed, tied to the request; not orderable yet (D10)."""
+    nth = request.proposed_services.count() + 1
     service = Service(
         name=name,
-        slug=f"{slugify(name)[:100]}-{request.pk}",
+        slug=f"{slugify(name)[:95] or 'service'}-{request.pk}-{nth}",
         description=description,
         state=ServiceState.PROPOSED,
         provider_group=provider_group,
+        owner=by.person,
         origin_request=request,
         state_since=clock.now(),
     )
     service.save(force_insert=True)
-    record(request, "initiate_service", by=by, facts={"service": name})
+    record(service, "initiate_service", by=by, facts={"service": name})
     return service
 
 
 @action("parts_question", "Answer the parts question", model=REQUEST, at=[S.DISCOVERY],
-        form=forms.PartsQuestionForm, who=[car], given=[PROPOSING], when=PROPOSING,
-        place="discovery", order=24)  # fmt: skip
+        form=forms.PartsQuestionForm, who=[car], given=[LATE], when=LATE, place="discovery",
+        order=24)  # fmt: skip
 def parts_question(request: Request, *, by: Actor, parts_required: bool, note: str) -> Discovery:
-    """Whether new parts and equipment are required; there is no default (D11)."""
+    """Whether new parts and equipment are required; there is no default (D11).
+
+    Changing yes to no cancels the lines that are still open.
+    """
     discovery = request.discovery
-    _save(discovery, request, "parts_question", by, parts_required=parts_required, parts_note=note)
+    write(discovery, "parts_question", by, parts_required=parts_required, parts_note=note)
     if not parts_required:
+        why = f"No parts are required after all. {note}".strip()
         for line in request.part_lines.unfinished():
-            advance(line, "cancel_line", by=by, reason="No parts are required after all.")
+            advance(line, "cancel_line", by=SYSTEM.caused_by(by), reason=why)
     return discovery
 
 
@@ -243,9 +278,8 @@ def state_outcome(
 ) -> Discovery:
     """Kind, service, group, service level and estimate that the request gets (D3)."""
     discovery = request.discovery
-    _save(
+    write(
         discovery,
-        request,
         "state_outcome",
         by,
         ending=ending,
@@ -260,13 +294,16 @@ def state_outcome(
 
 
 @action("complete_discovery", "Complete the discovery", model=REQUEST, at=[S.DISCOVERY],
-        form=NothingForm, who=[car], given=[PROPOSING], when=PROPOSING, place="next",
+        form=NothingForm, who=who_of(Discovery, "complete"),
+        given=given_of(Discovery, "complete", discovery_of), when=PROPOSING, place="next",
         order=25)  # fmt: skip
 def complete_discovery(request: Request, *, by: Actor) -> Request:
     """The outcome becomes the request's, and it moves on by itself (D3, D9, D13)."""
     discovery = advance(request.discovery, "complete", by=by)
     if discovery.ending == Ending.NOTHING_NEEDED:
         return request
+    if discovery.outcome_kind == Kind.ASSISTANCE and not no_charge_nor_new_service(request):
+        raise Refused(no_charge_nor_new_service.sentence)
     _take_over(request, discovery, by)
     if discovery.parts_required:
         request = advance(request, "start_parts_maintenance", by=by)
@@ -285,7 +322,7 @@ def _take_over(request: Request, discovery: Discovery, by: Actor) -> None:
     ):
         before = getattr(request, name)
         if before != value:
-            changes[name] = [str(before or ""), str(value)]
+            changes[name] = [getattr(before, "pk", before), getattr(value, "pk", value)]
             setattr(request, name, value)
     if changes:
         request.save(update_fields=[*changes])
@@ -293,7 +330,15 @@ def _take_over(request: Request, discovery: Discovery, by: Actor) -> None:
 
 
 @action("start_parts_maintenance", "Start parts maintenance", model=REQUEST, at=[S.DISCOVERY],
-        form=NothingForm, place="next", order=26, when=COMPLETE)  # fmt: skip
+        form=NothingForm, place="next", order=26, when=parts_are_due)  # fmt: skip
 def start_parts_maintenance(request: Request, *, by: Actor) -> Request:
     """Parts are required: have them rated, coded and listed (D11, D12)."""
     return move_on(advance(request, "start_parts_maintenance", by=by), by)
+
+
+@action("decline_nothing_needed", "Close it: nothing is needed", model=REQUEST,
+        at=[S.DISCOVERY], form=forms.NothingNeededForm, step="decline", when=nothing_is_needed,
+        place="next", order=9)  # fmt: skip
+def decline_nothing_needed(request: Request, *, by: Actor, reason: str) -> Request:
+    """Discovery found that nothing is needed; the customer is told so (D7, X2)."""
+    return advance(request, "decline", by=by, reason=reason, outcome=OutOf.NOTHING_NEEDED)

@@ -1,5 +1,6 @@
 """What other steps of a request do to its discovery, proposals, parts and draft services."""
 
+import re
 from typing import Any
 
 from discovery.models import Discovery, Need
@@ -8,6 +9,16 @@ from requests_app.states import S
 from workflow import clock
 from workflow.actors import SYSTEM, Actor
 from workflow.door import advance, consequence
+
+LISTED = re.compile(r"^\s*(?:[-*•–]|\d{1,2}[.)])\s+(?P<need>\S.*)$")
+MOST_NEEDS = 20
+
+
+def asked_for(request: Request) -> list[str]:
+    """The points that the request lists, or its title: a first list of needs to judge (D6)."""
+    lines = (LISTED.match(line) for line in request.description.splitlines())
+    points = [found["need"].strip()[:300] for found in lines if found]
+    return list(dict.fromkeys(points))[:MOST_NEEDS] or [request.title[:300]]
 
 
 @consequence("send_to_discovery", order=30)
@@ -28,7 +39,8 @@ def open_discovery(request: Request, actor: Actor, facts: dict[str, Any]) -> Non
         },
     )
     discovery.save(force_insert=True)
-    Need.objects.create(discovery=discovery, description=request.title[:300])
+    for line in asked_for(request):
+        Need.objects.create(discovery=discovery, description=line)
     if facts.get("keep_parts") is False:
         _cancel_parts(request, actor, facts["reason"])
 
