@@ -327,7 +327,7 @@ def _day(at: Any) -> date:
 
 def glance(groups: Iterable[ProviderGroup], user: "User") -> list[Glance]:
     """Counts, oldest, at risk and last checked of many groups, in a handful of queries (F3)."""
-    groups = list(groups)
+    groups, mine = list(groups), user.group_ids
     pks = [g.pk for g in groups]
     counts = {row["provider_group"]: row for row in _counted(pks)}
     checks: dict[int, dict[str, QueueCheck]] = {}
@@ -346,7 +346,6 @@ def glance(groups: Iterable[ProviderGroup], user: "User") -> list[Glance]:
     )
     return [
         Glance(g, counts.get(g.pk, {}), checks.get(g.pk, {}), gone.get(g.pk, 0), g.pk in mine)
-        for mine in [user.group_ids]
         for g in groups
     ]
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workflow.models import User
 
 REQUEST = "requests_app.request"
+TOLERANCE = Decimal("1.1")
 EDITED = ("title", "estimate_hours", "assignee", "test_criterion")
 
 
@@ -83,10 +84,17 @@ def plan_section(request: Request, user: "User") -> dict[str, Any]:
         "spent": spent,
         "left": max(Decimal(0), estimated - spent),
         "over": max(Decimal(0), spent - estimated) if live else Decimal(0),
+        "beyond": _beyond(request, estimated),
         "done": sum(1 for i in live if i.state == "done"),
         "live": len(live),
         "is_enhancement": request.kind == "enhancement",
     }
+
+
+def _beyond(request: Request, estimated: Decimal) -> Decimal:
+    """Hours by which the plan exceeds the agreed estimate by more than a tenth (F6)."""
+    agreed = request.estimate_hours
+    return estimated - agreed if agreed and estimated > agreed * TOLERANCE else Decimal(0)
 
 
 def _filled(edit: Offer, request: Request, user: "User", item: Any) -> Offer:
