@@ -47,17 +47,25 @@ class BulkForm(forms.Form):
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
         self.user = user
-        self.fields["representative"].queryset = get_user_model().objects.filter(
+        fields: dict[str, Any] = self.fields
+        fields["representative"].queryset = get_user_model().objects.filter(
             is_representative=True, is_active=True
         )
         if self.is_bound:
-            chosen = self.data.getlist("requests")[:MANY]
+            chosen = self._selected()[:MANY]
             visible = Request.objects.visible_to(user).filter(reference__in=chosen)
-            self.fields["requests"].choices = [(r, r) for r in visible.values_list("reference", flat=True)]
+            fields["requests"].choices = [
+                (r, r) for r in visible.values_list("reference", flat=True)
+            ]
+
+    def _selected(self) -> list[str]:
+        """The references as posted."""
+        posted: Any = self.data
+        return list(posted.getlist("requests"))
 
     def clean_requests(self) -> list[str]:
         chosen = self.cleaned_data["requests"]
-        if len(self.data.getlist("requests")) > MANY:
+        if len(self._selected()) > MANY:
             raise forms.ValidationError(f"Select at most {MANY} requests.")
         return list(dict.fromkeys(chosen))
 
@@ -74,7 +82,8 @@ class Result:
 def carry_out(form: BulkForm, user: User) -> list[Result]:
     """Every selected request through its own door; one refusal stops none of the others."""
     facts = {
-        name: str(form.data.get(name, "")) for name in ("representative", "impact", "urgency", "reason")
+        name: str(form.data.get(name, ""))
+        for name in ("representative", "impact", "urgency", "reason")
     }
     rows = Request.objects.visible_to(user).filter(reference__in=form.cleaned_data["requests"])
     return [_one(row, form.cleaned_data["do"], user, facts) for row in rows.for_list()]
@@ -88,6 +97,6 @@ def _one(request: Request, name: str, user: User, facts: dict[str, str]) -> Resu
     except Refused as refusal:
         return Result(request, False, str(refusal))
     except InvalidFacts as error:
-        wrong = [text for many in error.form.errors.values() for text in many]
+        wrong = [str(text) for many in error.form.errors.values() for text in many]
         return Result(request, False, " ".join(wrong))
     return Result(request, True, "Done.")

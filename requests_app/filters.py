@@ -27,10 +27,10 @@ LANE_NAMES = {
     "closing": "Closing",
     "done": "Done",
 }
-SCOPES = [("mine", "Mine"), ("groups", "My groups"), ("all", "All I may see")]
-STATUSES = [("open", "Open"), ("closed", "Closed"), ("any", "Open and closed")]
+SCOPES = [("mine", "Mine"), ("groups", "My groups"), ("all", "All")]
+STATUSES = [("open", "Open"), ("closed", "Closed"), ("any", "Both")]
 SORTS: dict[str, tuple[str, tuple[Any, ...]]] = {
-    "first": ("What comes first", ()),
+    "first": ("By rule", ()),
     "-created": ("Newest", ("-created_at", "-pk")),
     "created": ("Oldest", ("created_at", "pk")),
     "due": ("Due date", (F("due_at").asc(nulls_last=True), "pk")),
@@ -102,24 +102,35 @@ class RequestFilter(django_filters.FilterSet):
     )
     state = django_filters.MultipleChoiceFilter(choices=State.choices, label="State")
     lane = django_filters.ChoiceFilter(
-        choices=list(LANE_NAMES.items()), method="in_lane", label="Lane"
+        choices=list(LANE_NAMES.items()), method="in_lane", label="Lane", empty_label="Any"
     )
     kind = django_filters.ChoiceFilter(
-        choices=[*Kind.choices, ("undecided", "Not decided")], method="of_kind", label="Kind"
+        choices=[*Kind.choices, ("undecided", "Not decided")],
+        method="of_kind",
+        label="Kind",
+        empty_label="Any",
     )
-    agency = django_filters.ModelChoiceFilter(queryset=Agency.objects.all(), label="Agency")
-    service = django_filters.ModelChoiceFilter(queryset=Service.objects.all(), label="Service")
+    agency = django_filters.ModelChoiceFilter(
+        queryset=Agency.objects.all(), label="Agency", empty_label="Any"
+    )
+    service = django_filters.ModelChoiceFilter(
+        queryset=Service.objects.all(), label="Service", empty_label="Any"
+    )
     group = django_filters.ModelChoiceFilter(
         field_name="provider_group",
         queryset=lambda request: groups_for(request),
         label="Provider group",
+        empty_label="Any",
     )
     representative = django_filters.ModelChoiceFilter(
-        queryset=lambda request: people().filter(is_representative=True), label="Representative"
+        queryset=lambda request: people().filter(is_representative=True),
+        label="Representative",
+        empty_label="Any",
     )
     specialist = django_filters.ModelChoiceFilter(
         queryset=lambda request: people().filter(memberships__isnull=False).distinct(),
         label="Specialist",
+        empty_label="Any",
     )
     priority = django_filters.MultipleChoiceFilter(choices=Priority.choices, label="Priority")
     attention = django_filters.ChoiceFilter(
@@ -130,11 +141,13 @@ class RequestFilter(django_filters.FilterSet):
         ],
         method="needing_attention",
         label="Attention",
+        empty_label="Any",
     )
     current = django_filters.ChoiceFilter(
         choices=[("yes", "Current customer"), ("no", "Not a current customer")],
         method="of_current_customers",
         label="Customer",
+        empty_label="Any",
     )
     created_from = django_filters.DateFilter(
         field_name="created_at", lookup_expr="date__gte", label="Created from", widget=DATE

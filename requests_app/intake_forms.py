@@ -45,15 +45,12 @@ class IntakeForm(forms.Form):
     not_a_duplicate = forms.BooleanField(
         required=False, label="It is none of these: create the new agency"
     )
-    contact_name = forms.CharField(required=False, max_length=120, label="Name of the new contact")
+    contact_name = forms.CharField(required=False, max_length=120, label="Name")
     contact_email = forms.EmailField(
         required=False,
-        label="E-mail of the new contact",
-        help_text="What we tell the customer goes to this address.",
+        label="E-mail",
     )
-    contact_phone = forms.CharField(
-        required=False, max_length=40, label="Telephone of the new contact"
-    )
+    contact_phone = forms.CharField(required=False, max_length=40, label="Telephone")
     service = forms.ModelChoiceField(
         Service.objects.none(),
         required=False,
@@ -77,28 +74,30 @@ class IntakeForm(forms.Form):
     urgency = forms.TypedChoiceField(
         choices=Level.choices, coerce=int, initial=Level.MEDIUM, label="Urgency"
     )
-    files = FilesField(label="Files")
+    files = FilesField(label="Files")  # type: ignore[assignment]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
         self.near: list[Agency] = []
-        self.fields["service"].queryset = Service.objects.orderable()
-        self.fields["needed_by"].widget.attrs["min"] = clock.today().isoformat()
+        fields: dict[str, Any] = self.fields
+        fields["service"].queryset = Service.objects.orderable()
+        fields["needed_by"].widget.attrs["min"] = clock.today().isoformat()
         if not self.is_bound:
-            self.fields["submission_key"].initial = uuid.uuid4()
+            fields["submission_key"].initial = uuid.uuid4()
         chosen = self.chosen_agency()
         if chosen is not None:
-            self.fields["contact"].queryset = contacts_of(chosen)
+            fields["contact"].queryset = contacts_of(chosen)
         else:
-            self.fields["contact"].empty_label = "Choose the agency first"
+            fields["contact"].empty_label = "Choose the agency first"
 
     def chosen_agency(self) -> Agency | None:
         """The agency as posted or preset, if there is one."""
-        value = self.data.get("agency") if self.is_bound else self.initial.get("agency")
-        if not str(value or "").isascii() or not str(value or "").isdigit():
+        value = str((self.data if self.is_bound else self.initial).get("agency") or "")
+        if not value.isascii() or not value.isdigit() or len(value) > 18:
             return None
-        return self.fields["agency"].queryset.filter(pk=min(int(value), 2**63 - 1)).first()
+        field: Any = self.fields["agency"]
+        return field.queryset.filter(pk=int(value)).first()
 
     @property
     def is_new(self) -> bool:
@@ -121,7 +120,7 @@ class IntakeForm(forms.Form):
         return self.cleaned_data["submission_key"] or uuid.uuid4()
 
     def clean(self) -> dict[str, Any]:
-        data = super().clean()
+        data: dict[str, Any] = super().clean() or self.cleaned_data
         if self.is_new:
             self._check_new_agency(data)
         elif not data.get("agency") and "agency" not in self.errors:
@@ -157,7 +156,9 @@ class IntakeForm(forms.Form):
         if not normalised(data.get("contact_name", "")) and "contact_name" not in self.errors:
             self.add_error("contact_name", "Name the contact.")
         if not data.get("contact_email") and "contact_email" not in self.errors:
-            self.add_error("contact_email", "Give an e-mail address: the customer is told there.")
+            self.add_error(
+                "contact_email", "Give an e-mail address: what we tell the customer goes there."
+            )
             return
         agency = None if self.is_new else data.get("agency")
         known = agency and Contact.objects.filter(

@@ -73,7 +73,10 @@ def _arrivals(request: "Request") -> dict[State, list[datetime]]:
 def _route(request: "Request", visited: dict[State, list[datetime]]) -> list[State]:
     """The states of this request's way, in the order of the process."""
     state = State(request.state)
-    ways = {Kind.ASSISTANCE: ASSISTANCE_LINE, Kind.ENHANCEMENT: ENHANCEMENT_LINE}
+    ways: dict[str, tuple[State, ...]] = {
+        Kind.ASSISTANCE: ASSISTANCE_LINE,
+        Kind.ENHANCEMENT: ENHANCEMENT_LINE,
+    }
     on_way = {s for s in ways.get(request.kind, ()) if _expected(s, request, visited)}
     on_way |= {s for s in DETOURS if s in visited}
     if state in ENDS_EARLY:

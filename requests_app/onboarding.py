@@ -1,4 +1,4 @@
-"""Intake by a representative: whose request it is, including customers we did not know (X10, D4)."""
+"""Intake by a representative: whose request it is, known customers and new ones (X10, D4)."""
 
 import re
 import uuid
@@ -29,7 +29,11 @@ def same_agency(name: str, code: str) -> Agency | None:
 
 def near_agencies(name: str, email: str) -> QuerySet[Agency]:
     """Agencies that may be meant: a name like this one, or a contact with this address."""
-    near = near_names(Agency.objects, normalised(name)).order_by("-near").values_list("pk", flat=True)[:5]
+    near = (
+        near_names(Agency.objects, normalised(name))
+        .order_by("-near")
+        .values_list("pk", flat=True)[:5]
+    )
     meant = Q(pk__in=list(near))
     if email:
         meant |= Q(contacts__email__iexact=email)
@@ -64,12 +68,10 @@ def take_in_at_the_desk(
         before = Request.objects.filter(submission_key=submission_key).first()
         if before is not None:
             return before
-        if new_agency is not None:
-            agency = _create_agency(by, **new_agency)
-        if new_contact is not None:
-            contact = _create_contact(agency, **new_contact)
+        customer: Any = _create_agency(by, **new_agency) if new_agency else agency
+        person: Any = _create_contact(customer, **new_contact) if new_contact else contact
         request = take_in(
-            by=by, agency=agency, contact=contact, submission_key=submission_key, **words
+            by=by, agency=customer, contact=person, submission_key=submission_key, **words
         )
         stored = [store(request, upload, by=by) for upload in files]
         if stored:
@@ -89,7 +91,9 @@ def _create_agency(by: User, *, name: str, code: str) -> Agency:
     try:
         with transaction.atomic():
             return Agency.objects.create(
-                name=normalised(name), code=normalised(code) or free_code(name), representative=owner
+                name=normalised(name),
+                code=normalised(code) or free_code(name),
+                representative=owner,
             )
     except IntegrityError as error:
         raise ValidationError(

@@ -236,7 +236,7 @@ def _answers(decision: TriageDecision | None) -> list[tuple[str, Any]]:
 
 
 def table(req: Request, form: ActionForm, scope: Scope | None = None) -> dict[str, Any]:
-    """The truth table for what the form says, or would say unchanged: answer and what changes it."""
+    """The truth table for what the form says or would say: its answer and what changes it."""
     service = _chosen_service(form)
     if scope is None or service != req.service:
         scope = scope_of(req, service)

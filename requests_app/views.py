@@ -137,7 +137,8 @@ def _taken_in(request: HttpRequest, form: IntakeForm) -> Request | None:
         except ValidationError as error:
             form.add_error(None, error)
     key = form.cleaned_data.get("submission_key")
-    return Request.objects.visible_to(request.user).filter(submission_key=key).first() if key else None
+    before = Request.objects.visible_to(request.user).filter(submission_key=key)
+    return before.first() if key else None
 
 
 @login_required

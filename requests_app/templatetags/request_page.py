@@ -8,12 +8,17 @@ from django.template.loader import get_template
 register = template.Library()
 
 
+def _template(name: str) -> Any:
+    """Django's own template behind the engine's, which takes the page's context as it is."""
+    return get_template(name).template  # type: ignore[attr-defined]
+
+
 @register.simple_tag(takes_context=True)
 def section(context: template.Context, part: Any) -> str:
     """A section that a stage app brings along, with its own context on top of the page's."""
     own = part.context(context["req"], context["user"])
     with context.push(**own):
-        return get_template(part.template).template.render(context)
+        return _template(part.template).render(context)
 
 
 @register.filter

@@ -126,11 +126,11 @@ def test_a_stale_form_is_refused_with_the_state_as_it_is_and_keeps_what_was_type
     do(request, "triage", office.rep, service=office.service.pk, service_known="yes",
        **STANDARD_YES)  # fmt: skip
     response = act(as_user(office.rep), request, "decline", expect="triage",
-                   outcome="not_offered", reason="We do not offer such a thing at all.")  # fmt: skip
+                   outcome="not_offered", reason="We offer no such thing at all.")  # fmt: skip
     html = response.content.decode()
     assert response.status_code == 409
     assert "it is pending now" in html
-    assert "We do not offer such a thing at all." in html
+    assert "We offer no such thing at all." in html
     request.refresh_from_db()
     assert request.state == "pending"
 
@@ -151,7 +151,9 @@ def test_reading_the_address_of_an_action_does_nothing(office):
     assert response.status_code == 405
 
 
-@pytest.mark.parametrize("name", ["no_such_action", "__init__", "save", "delete", "refresh_from_db"])
+@pytest.mark.parametrize(
+    "name", ["no_such_action", "__init__", "save", "delete", "refresh_from_db"]
+)
 def test_a_name_that_is_no_action_is_not_found(office, name):
     assert act(as_user(office.rep), office.request(), name).status_code == 404
 

@@ -15,7 +15,9 @@ from tests.walk import do, to_pending
 PDF = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
 
 
-def attach(office: Office, request: Any, name: str = "plan.pdf", content: bytes = PDF) -> Attachment:
+def attach(
+    office: Office, request: Any, name: str = "plan.pdf", content: bytes = PDF
+) -> Attachment:
     files = MultiValueDict({"files": [SimpleUploadedFile(name, content)]})
     do(request, "upload_file", office.rep, files=files)
     return Attachment.objects.latest("pk")

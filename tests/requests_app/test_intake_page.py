@@ -96,7 +96,10 @@ def test_a_service_that_is_not_known_is_left_open(office):
 
 
 def test_a_new_contact_of_a_known_agency_is_made_in_place(office):
-    post(office.rep, facts(office, contact="", contact_name="Kim Osei", contact_email="kim@a.example"))
+    post(
+        office.rep,
+        facts(office, contact="", contact_name="Kim Osei", contact_email="kim@a.example"),
+    )
     request = Request.objects.get()
     assert (request.contact.name, request.contact.agency) == ("Kim Osei", office.agency)
 
@@ -193,7 +196,9 @@ def test_a_contact_of_another_agency_is_no_choice(office):
 
 
 def test_a_contact_that_exists_is_not_made_again(office):
-    data = facts(office, contact="", contact_name="Same", contact_email=office.contact.email.upper())
+    data = facts(
+        office, contact="", contact_name="Same", contact_email=office.contact.email.upper()
+    )
     assert "contact_email" in errors(post(office.rep, data))
 
 

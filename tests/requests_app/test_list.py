@@ -142,7 +142,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(office):
     for more in (0, 29):
         for _ in range(more):
             office.request()
-        with CaptureQueriesContext(connection, ) as queries:
+        with CaptureQueriesContext(connection) as queries:
             client.get("/requests/")
         counts.append(len(queries))
     assert counts[1] <= counts[0]
@@ -161,7 +161,7 @@ def test_the_export_has_every_row_of_the_filter_and_runs_no_formula(office):
 
 def test_titles_are_shown_as_typed_and_never_run(office):
     """TC05, the basic part."""
-    office.request(title="<script>alert(1)</script> & \"quotes\"")
+    office.request(title='<script>alert(1)</script> & "quotes"')
     html = as_user(office.rep).get("/requests/").content.decode()
     assert "<script>alert(1)" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;quotes&quot;" in html
