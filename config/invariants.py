@@ -27,7 +27,7 @@ from workflow.models import Event, Machine
 
 CHUNK = 2000
 FIRST = {"requests_app.request": S.TRIAGE.value}
-BOOKING = ["booked", "started"]
+BOOKING = ["booked", "started", "done"]  # what was worked stays booked; only given back is free
 Check = Callable[[], Iterator[str]]
 
 
