@@ -76,6 +76,9 @@ class RateForm(LineRow):
     number = forms.CharField(
         max_length=40, required=False, label="Part number", help_text="For a new part."
     )
+    unit = forms.CharField(
+        max_length=30, required=False, label="Unit", help_text="For a new part; piece if empty."
+    )
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -124,6 +127,9 @@ class ReceiveForm(LineRow):
     quantity = forms.IntegerField(min_value=1, max_value=100_000, label="Pieces received")
     on = forms.DateField(widget=DATE, initial=clock.today, label="Received on")
     note = forms.CharField(max_length=200, required=False)
+    over_delivery = forms.BooleanField(
+        required=False, label="More than was ordered came, and is kept"
+    )
 
     def clean_on(self) -> Any:
         day = self.cleaned_data["on"]
@@ -134,11 +140,14 @@ class ReceiveForm(LineRow):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         line, quantity = data.get("line"), data.get("quantity")
-        if line and quantity and quantity > line.outstanding:
+        more = bool(line and quantity and quantity > line.outstanding)
+        if more and not data.get("over_delivery"):
             self.add_error(
                 "quantity",
-                f"Only {line.outstanding} are outstanding: send the rest back, or raise the order.",
+                f"Only {line.outstanding} are outstanding: "
+                "send the rest back, or tick that more came and is kept.",
             )
+        data["over_delivery"] = more
         return data
 
 
@@ -152,13 +161,26 @@ class SubstituteForm(LineRow, ReasonForm):
     """Another part in its place (D12)."""
 
     states = ("requested", "rated", "coded", "listed", "ordered")
-    part = forms.ModelChoiceField(Part.objects.none(), label="Substitute")
+    part = forms.ModelChoiceField(
+        Part.objects.none(), required=False, label="Substitute from the list"
+    )
+    name = forms.CharField(max_length=120, required=False, label="Or the name of a new part")
     quantity = forms.IntegerField(min_value=1, max_value=100_000)
-    field_order = ["line", "part", "quantity", "reason"]
+    field_order = ["line", "part", "name", "quantity", "reason"]
 
     def prepare(self) -> None:
         super().prepare()
         self.fields["part"].queryset = Part.objects.filter(is_active=True)
+        self.fields["reason"].help_text = (
+            "If price or function differ from what was accepted, "
+            "the customer must accept a new version of the proposal."
+        )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if not data.get("part") and not data.get("name") and "part" not in self.errors:
+            self.add_error("part", "Choose the substitute, or name a new part.")
+        return data
 
 
 class ReleaseForm(ReasonForm):

@@ -211,6 +211,13 @@ class PartLine(Machine):
         return max(0, self.quantity - self.quantity_received)
 
     @property
+    def is_done(self) -> bool:
+        """As `unfinished` says it of many: listed and, if it is to be ordered, received (D13)."""
+        return self.state in ("received", "cancelled", "substituted") or (
+            self.state == "listed" and not self.to_order
+        )
+
+    @property
     def amount(self) -> Decimal:
         return (self.rate.rate if self.rate else Decimal(0)) * self.quantity
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from discovery.current import discovery_of, draft_of, latest
 from discovery.forms import DATE, UploadField, area
 from discovery.models import Part, Proposal, ProposalLine
 from workflow import clock
@@ -27,15 +28,16 @@ class ProposalForm(ActionForm):
     )  # fmt: skip
 
     def prepare(self) -> None:
-        draft = self.subject.proposals.filter(state="draft").first()
+        draft = draft_of(self.subject)
         if draft is not None:
             for name in self.fields:
                 self.initial.setdefault(name, getattr(draft, name))
             return
         self.initial.setdefault("valid_until", clock.today() + timedelta(days=30))
-        discovery = self.subject.discovery
+        discovery = discovery_of(self.subject)
         if discovery is not None:
-            self.initial.setdefault("summary", discovery.revised_scope)
+            scope = discovery.revised_scope or discovery.requested_service
+            self.initial.setdefault("summary", scope)
 
     def clean_valid_until(self) -> Any:
         day = self.cleaned_data["valid_until"]
@@ -79,7 +81,8 @@ class LineForm(ActionForm):
         for name in ("description", "rate"):
             if data.get(name) in (None, "") and name not in self.errors:
                 self.add_error(name, "This field is required.")
-        data["unit"] = data.get("unit") or "piece"
+        labour = data.get("kind") == ProposalLine.Kind.LABOUR
+        data["unit"] = data.get("unit") or ("hour" if labour else "piece")
         return data
 
 
@@ -105,9 +108,12 @@ class AcceptForm(ActionForm):
     evidence = UploadField(required=False, label="Evidence")
 
     def prepare(self) -> None:
-        signatory = self.subject.agency.contacts.filter(is_signatory=True, is_active=True).first()
-        if signatory is not None:
-            self.initial.setdefault("answered_by", signatory.name)
+        contacts = self.subject.agency.contacts.filter(is_signatory=True, is_active=True)
+        signatories = [contact.name for contact in contacts]
+        if signatories:
+            self.initial.setdefault("answered_by", signatories[0])
+            may = f"May sign for the agency: {', '.join(signatories)}."
+            self.fields["answered_by"].help_text = may
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -120,7 +126,8 @@ class AnswerNoForm(ReasonForm):
     """Who declined, and why (D9)."""
 
     answered_by = forms.CharField(max_length=200, label="Declined by")
-    field_order = ["answered_by", "reason"]
+    evidence = UploadField(required=False, label="Evidence")
+    field_order = ["answered_by", "reason", "evidence"]
 
 
 class PurchaseOrderForm(ActionForm):
@@ -141,7 +148,13 @@ class PurchaseOrderForm(ActionForm):
     def prepare(self) -> None:
         open_ones = self.subject.proposals.filter(state__in=["issued", "accepted"])
         self.fields["proposal"].queryset = open_ones
-        self.fields["proposal"].initial = open_ones.order_by("version").last()
+        self.fields["proposal"].initial = latest(self.subject, "issued", "accepted")
+
+    def clean_issued_on(self) -> Any:
+        day = self.cleaned_data["issued_on"]
+        if day and day > clock.today():
+            raise forms.ValidationError("A purchase order is dated today or earlier.")
+        return day
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

@@ -33,9 +33,7 @@ COMPLETE = in_stage(Stage.COMPLETE)
 DOCUMENTED = in_stage(Stage.ASSEMBLING, Stage.CLIENT_DISCOVERY)
 EARLY = in_stage(Stage.DOCUMENTING, Stage.ASSEMBLING, Stage.CLIENT_DISCOVERY)
 LATE = in_stage(Stage.CLIENT_DISCOVERY, Stage.PROPOSING)
-OPEN_STAGE = in_stage(
-    Stage.DOCUMENTING, Stage.ASSEMBLING, Stage.CLIENT_DISCOVERY, Stage.PROPOSING
-)
+OPEN_STAGE = in_stage(Stage.DOCUMENTING, Stage.ASSEMBLING, Stage.CLIENT_DISCOVERY, Stage.PROPOSING)
 
 
 @guard("The discovery did not end with nothing needed.")

@@ -1,15 +1,26 @@
 """Proposals from the first line to the customer's answer, and the purchase order (D8, D9)."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
 
 from discovery import pdf, proposal_forms
 from discovery.actions.moving import move_on
-from discovery.models import Proposal, ProposalLine, PurchaseOrder
+from discovery.current import (
+    discovery_of,
+    draft_of,
+    given_of,
+    issued_of,
+    latest,
+    proposals_of,
+    who_of,
+)
+from discovery.models import Proposal, ProposalLine, PurchaseOrder, Stage
 from requests_app.files import store, store_bytes
 from requests_app.models import Attachment, Request
-from requests_app.states import OPEN, S
+from requests_app.process import INTAKE
+from requests_app.states import OPEN, OutOf, S
 from requests_app.who import car, team
 from workflow import clock
 from workflow.actors import SYSTEM, Actor
@@ -22,41 +33,43 @@ REQUEST = "requests_app.request"
 BEFORE_NOTICE = [s for s in OPEN if s not in (S.BILLING, S.CUSTOMER_NOTICE)]
 
 
-def _one(request: Request, *states: str) -> Proposal | None:
-    return request.proposals.filter(state__in=states).order_by("version").last()
-
-
-@guard("There is a draft or an issued proposal already.")
-def none_open(request: Request) -> bool:
-    return _one(request, "draft", "issued") is None
-
-
 @guard("There is no draft of a proposal.")
 def has_draft(request: Request) -> bool:
-    return _one(request, "draft") is not None
+    return draft_of(request) is not None
 
 
 @guard("No proposal waits for the customer's answer.")
 def is_issued(request: Request) -> bool:
-    return _one(request, "issued") is not None
+    return issued_of(request) is not None
+
+
+@guard("There is no draft and no proposal that waits for an answer.")
+def is_open(request: Request) -> bool:
+    return latest(request, "draft", "issued") is not None
 
 
 @guard("There is no earlier version to revise.")
 def can_revise(request: Request) -> bool:
-    return (
-        _one(request, "draft") is None
-        and _one(request, "issued", "accepted", "declined", "expired", "withdrawn") is not None
-    )
+    return draft_of(request) is None and bool(proposals_of(request))
 
 
 @guard("Issue a proposal first: the purchase order answers it.")
 def answers_something(request: Request) -> bool:
-    return _one(request, "issued", "accepted") is not None
+    return latest(request, "issued", "accepted") is not None
 
 
 @guard("There are proposals already: revise the last one.")
 def never_proposed(request: Request) -> bool:
-    return not request.proposals.exists()
+    return not proposals_of(request)
+
+
+@guard("Finalise client discovery first: then the team builds the proposal.")
+def needs_are_final(request: Request) -> bool:
+    """In discovery the proposal answers its findings; elsewhere it needs none (D8)."""
+    if request.state != S.DISCOVERY:
+        return True
+    discovery = discovery_of(request)
+    return discovery is not None and discovery.state in (Stage.PROPOSING, Stage.COMPLETE)
 
 
 def _new_version(request: Request, last: Proposal | None, **values: Any) -> Proposal:
@@ -76,12 +89,12 @@ def _new_version(request: Request, last: Proposal | None, **values: Any) -> Prop
 
 
 @action("draft_proposal", "Draft a proposal", model=REQUEST, at=BEFORE_NOTICE,
-        form=proposal_forms.ProposalForm, who=[car, team], given=[never_proposed],
+        form=proposal_forms.ProposalForm, who=[car, team], given=[never_proposed, needs_are_final],
         when=never_proposed, place="proposals", order=54)  # fmt: skip
 def draft_proposal(request: Request, *, by: Actor, **values: Any) -> Proposal:
     """A representative can propose on any open request, in discovery or not (D8)."""
     proposal = _new_version(request, None, **values)
-    record(request, "draft_proposal", by=by, facts={"proposal": str(proposal)})
+    record(proposal, "draft_proposal", by=by, facts={"proposal": str(proposal)})
     return proposal
 
 
@@ -90,12 +103,12 @@ def draft_proposal(request: Request, *, by: Actor, **values: Any) -> Proposal:
         place="proposals", order=55)  # fmt: skip
 def edit_proposal(request: Request, *, by: Actor, **values: Any) -> Proposal:
     """Only a draft can be edited (D8)."""
-    proposal = _one(request, "draft")
+    proposal = draft_of(request)
     assert proposal is not None
     for name, value in values.items():
         setattr(proposal, name, value)
     proposal.save(update_fields=list(values))
-    record(request, "edit_proposal", by=by, facts={"proposal": str(proposal)})
+    record(proposal, "edit_proposal", by=by, facts={"proposal": str(proposal)})
     return proposal
 
 
@@ -106,26 +119,32 @@ def add_proposal_line(
     request: Request, *, by: Actor, part: Any = None, **values: Any
 ) -> ProposalLine:
     """Labour by hours, a part by its rate version, one-off, or recurring (D8)."""
-    line = ProposalLine.objects.create(proposal=_one(request, "draft"), **values)
-    record(request, "add_proposal_line", by=by, facts={"line": line.description})
+    line = ProposalLine.objects.create(proposal=draft_of(request), **values)
+    record(
+        line.proposal,
+        "add_proposal_line",
+        by=by,
+        facts={"line": line.description, "quantity": line.quantity, "rate": line.rate},
+    )
     return line
 
 
 @action("remove_proposal_line", "Remove", model=REQUEST, at=BEFORE_NOTICE,
-        form=proposal_forms.RemoveLineForm, who=[car, team], given=[has_draft],
+        form=proposal_forms.RemoveLineForm, who=[car, team], given=[has_draft], when=has_draft,
         place="proposals", order=57)  # fmt: skip
 def remove_proposal_line(request: Request, *, by: Actor, line: ProposalLine) -> None:
     """A line leaves the draft (D8)."""
-    record(request, "remove_proposal_line", by=by, facts={"line": line.description})
+    record(line.proposal, "remove_proposal_line", by=by, facts={"line": line.description})
     line.delete()
 
 
 @action("issue_proposal", "Issue the proposal", model=REQUEST, at=BEFORE_NOTICE,
-        form=NothingForm, who=[car, team], given=[has_draft], when=has_draft, place="next",
+        form=NothingForm, who=who_of(Proposal, "issue"),
+        given=given_of(Proposal, "issue", draft_of), when=has_draft, place="next",
         order=58)  # fmt: skip
 def issue_proposal(request: Request, *, by: Actor) -> Proposal:
     """The customer gets it; its PDF lies on the case (D8, D9)."""
-    proposal = _one(request, "draft")
+    proposal = draft_of(request)
     assert proposal is not None
     if blockers(proposal, "issue"):
         return advance(proposal, "issue", by=by)
@@ -138,53 +157,114 @@ def issue_proposal(request: Request, *, by: Actor) -> Proposal:
         public=True,
     )
     proposal.save(update_fields=["pdf"])
-    return advance(proposal, "issue", by=by)
+    return advance(proposal, "issue", by=by, sha256=proposal.pdf.sha256)
 
 
 @action("record_acceptance", "Record the acceptance", model=REQUEST, at=BEFORE_NOTICE,
-        form=proposal_forms.AcceptForm, who=[car], given=[is_issued], when=is_issued,
-        place="next", order=59)  # fmt: skip
+        form=proposal_forms.AcceptForm, who=who_of(Proposal, "accept"),
+        given=given_of(Proposal, "accept", issued_of), when=is_issued, place="next",
+        order=59)  # fmt: skip
 def record_acceptance(
     request: Request, *, by: Actor, answered_by: str, note: str, evidence: Any = None
 ) -> Proposal:
     """The customer accepted, with evidence: on paper, by mail, by word (D9)."""
-    proposal = _one(request, "issued")
+    proposal = issued_of(request)
     kept = (
         store(request, evidence, by=by, purpose=Attachment.Purpose.EVIDENCE) if evidence else None
     )
     accepted = advance(
         proposal, "accept", by=by, answered_by=answered_by, answer_note=note, evidence=kept
     )
+    for other in request.proposals.filter(state="accepted", pass_number=request.pass_number):
+        if other.pk != accepted.pk:
+            advance(other, "supersede", by=SYSTEM.caused_by(by))
+    _carry_purchase_order(request, accepted, by)
     move_on(request, by)
     return accepted
+
+
+def _carry_purchase_order(request: Request, proposal: Proposal, by: Actor) -> None:
+    """The PO of an earlier version answers this one too where it covers the new total (D9, D12)."""
+    if proposal.has_purchase_order:
+        return
+    covering = request.purchase_orders.filter(
+        proposal__pass_number=request.pass_number,
+        attachment__isnull=False,
+        currency=proposal.currency,
+        amount__gte=proposal.total,
+    ).last()
+    if covering is None:
+        return
+    PurchaseOrder.objects.create(
+        request=request,
+        proposal=proposal,
+        number=covering.number,
+        amount=covering.amount,
+        currency=covering.currency,
+        issued_on=covering.issued_on,
+        attachment=covering.attachment,
+        recorded_by=by.user,
+        at=clock.now(),
+    )
+    facts = {"number": covering.number, "amount": covering.amount, "proposal": str(proposal)}
+    record(proposal, "carry_purchase_order", by=SYSTEM.caused_by(by), facts=facts)
 
 
 @action("record_decline", "Record that it was declined", model=REQUEST, at=BEFORE_NOTICE,
         form=proposal_forms.AnswerNoForm, who=[car], given=[is_issued], when=is_issued,
         place="proposals", order=60)  # fmt: skip
-def record_decline(request: Request, *, by: Actor, answered_by: str, reason: str) -> Proposal:
+def record_decline(
+    request: Request, *, by: Actor, answered_by: str, reason: str, evidence: Any = None
+) -> Proposal:
     """The customer declined: revise it, or decline the request (D9)."""
-    proposal = _one(request, "issued")
+    kept = (
+        store(request, evidence, by=by, purpose=Attachment.Purpose.EVIDENCE) if evidence else None
+    )
     return advance(
-        proposal, "decline_proposal", by=by, reason=reason, answered_by=answered_by,
-        answer_note=reason,
+        issued_of(request), "decline_proposal", by=by, reason=reason, answered_by=answered_by,
+        answer_note=reason, evidence=kept,
     )  # fmt: skip
 
 
+@guard("The last proposal was not declined, or another one is open.")
+def was_declined(request: Request) -> bool:
+    versions = proposals_of(request)
+    return bool(versions) and versions[-1].state == "declined"
+
+
+@action("decline_after_proposal", "Close it: the proposal was declined", model=REQUEST,
+        at=INTAKE, form=ReasonForm, step="decline", given=[was_declined], when=was_declined,
+        place="proposals", order=61)  # fmt: skip
+def decline_after_proposal(request: Request, *, by: Actor, reason: str) -> Request:
+    """The customer does not want it at this price: the request ends as declined (D9, X2)."""
+    return advance(request, "decline", by=by, reason=reason, outcome=OutOf.PROPOSAL_DECLINED)
+
+
 @action("revise_proposal", "Revise the proposal", model=REQUEST, at=BEFORE_NOTICE,
-        form=NothingForm, who=[car, team], given=[can_revise], when=can_revise,
+        form=NothingForm, who=[car, team], given=[can_revise, needs_are_final], when=can_revise,
         place="proposals", order=61)  # fmt: skip
 def revise_proposal(request: Request, *, by: Actor) -> Proposal:
     """A new version with the lines of the last one, as a draft (D8, D9)."""
     return new_draft_from(request, by)
 
 
-def new_draft_from(request: Request, by: Actor) -> Proposal:
-    """Copy the last version into a new draft; an open or accepted one is superseded (D9, D12)."""
+def _stands(request: Request, proposal: Proposal) -> bool:
+    """Accepted before this discovery or pass: it stands until a newer one is accepted (D9, F17)."""
+    discovery = request.discovery
+    earlier = discovery is not None and discovery.is_open and discovery != proposal.discovery
+    return proposal.pass_number != request.pass_number or earlier
+
+
+def new_draft_from(request: Request, by: Actor, *, void: bool = False) -> Proposal:
+    """Copy the last version into a new draft; an open or accepted one is superseded (D9, D12).
+
+    `void`: the acceptance does not count any more, whenever it was given.
+    """
     last = request.proposals.order_by("version").last()
     if last is None:
         raise ValidationError("There is no proposal to revise.")
-    if last.state in ("issued", "accepted"):
+    stands = last.state == "accepted" and not void and _stands(request, last)
+    if last.state in ("draft", "issued", "accepted") and not stands:
         advance(last, "supersede", by=SYSTEM.caused_by(by))
     draft = _new_version(
         request,
@@ -193,7 +273,7 @@ def new_draft_from(request: Request, by: Actor) -> Proposal:
         assumptions=last.assumptions,
         terms=last.terms,
         valid_until=last.valid_until if last.valid_until and last.valid_until >= clock.today()
-        else None,
+        else clock.today() + timedelta(days=30),
         currency=last.currency,
         new_service_name=last.new_service_name,
     )  # fmt: skip
@@ -209,16 +289,16 @@ def new_draft_from(request: Request, by: Actor) -> Proposal:
         )
         for line in last.lines.all()
     )
-    record(request, "revise_proposal", by=by, facts={"proposal": str(draft)})
+    record(draft, "revise_proposal", by=by, facts={"proposal": str(draft)})
     return draft
 
 
 @action("withdraw_proposal", "Withdraw the proposal", model=REQUEST, at=BEFORE_NOTICE,
-        form=ReasonForm, who=[car], given=[is_issued], when=is_issued, place="proposals",
-        order=62, danger=True)  # fmt: skip
+        form=ReasonForm, who=who_of(Proposal, "withdraw"), given=[is_open], when=is_open,
+        place="proposals", order=62, danger=True)  # fmt: skip
 def withdraw_proposal(request: Request, *, by: Actor, reason: str) -> Proposal:
-    """The offer is taken back before it was answered (X2)."""
-    proposal = _one(request, "issued")
+    """A draft is given up, or the offer taken back before it was answered (X2)."""
+    proposal = latest(request, "draft", "issued")
     withdrawn = advance(proposal, "withdraw", by=by, reason=reason)
     move_on(request, by)
     return withdrawn
@@ -238,9 +318,9 @@ def record_purchase_order(
         values.update(number="", amount=None, issued_on=None)
     order = PurchaseOrder.objects.create(
         request=request, proposal=proposal, attachment=kept, recorded_by=by.user,
-        at=clock.now(), **values,
+        currency=proposal.currency, at=clock.now(), **values,
     )  # fmt: skip
-    record(request, "record_purchase_order", by=by,
+    record(proposal, "record_purchase_order", by=by,
            facts={"number": order.number, "amount": str(order.amount or ""),
                   "not_needed_because": order.not_needed_because})  # fmt: skip
     return order
