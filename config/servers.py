@@ -86,10 +86,14 @@ class Servers:
     def start(self) -> dict[str, str]:
         """Start both and return the environment that points at them."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.state = self._state()
-        self._end_orphans()
+        self.end_orphans()
+        self.state = self.load()
         self._start_postgres()
         self._start_valkey()
+        return self.addresses()
+
+    def addresses(self) -> dict[str, str]:
+        """The environment that points at both."""
         return {
             "DATABASE_URL": f"postgres://{DATABASE}:{self.state['password']}"
             f"@127.0.0.1:{self.state['postgres']}/{DATABASE}",
@@ -101,11 +105,20 @@ class Servers:
         for process in reversed(self.started):
             process.send_signal(signal.SIGINT)
         for process in reversed(self.started):
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            try:
                 process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()  # its log is replayed at the next start
         self.started.clear()
 
-    def _state(self) -> dict[str, str | int]:
+    def dead(self) -> str:
+        """The name of a server that ended although nobody asked it to."""
+        for process in self.started:
+            if process.poll() is not None:
+                return Path(str(process.args[0])).name  # type: ignore[index]
+        return ""
+
+    def load(self) -> dict[str, str | int]:
         """Ports and password, kept between starts; a port that was taken meanwhile is replaced."""
         file = self.folder / "servers.json"
         state = json.loads(file.read_text()) if file.exists() else {}
@@ -122,17 +135,38 @@ class Servers:
         file.touch(mode=0o600, exist_ok=True)
         file.write_text(content)
 
-    def _end_orphans(self) -> None:
-        """A crash leaves servers behind: they are ours when they run on our folder."""
-        mark = str(self.folder)
-        for process in psutil.process_iter(["cmdline", "name", "ppid"]):
-            words = process.info["cmdline"] or []
-            ours = any(w.startswith(mark) for w in words) and process.pid != os.getpid()
-            if ours and process.info["name"] in ("postgres", "valkey-server"):
+    def running(self) -> list[psutil.Process]:
+        """Servers on exactly this folder, whoever started them."""
+        ours = {str(self.folder / "postgres"), str(self.folder / "valkey" / "valkey.conf")}
+        return [
+            process
+            for process in psutil.process_iter(["cmdline", "name"])
+            if process.info["name"] in ("postgres", "valkey-server")
+            and ours.intersection(process.info["cmdline"] or [])
+        ]
+
+    def end_orphans(self) -> None:
+        """A crash leaves servers behind, which would go on writing into the same files."""
+        for process in self.running():
+            with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGINT)
-                with contextlib.suppress(psutil.TimeoutExpired, psutil.NoSuchProcess):
+                try:
                     process.wait(20)
-        (self.folder / "postgres" / "postmaster.pid").unlink(missing_ok=True)
+                except psutil.TimeoutExpired:
+                    process.kill()
+                    process.wait(10)
+        self._forget_foreign_pid()
+
+    def _forget_foreign_pid(self) -> None:
+        """PostgreSQL would wait for ever on a lock file whose number another program has now.
+
+        The number of a process that is gone stays: PostgreSQL then looks itself whether
+        something of the crashed server still lives.
+        """
+        lock = self.folder / "postgres" / "postmaster.pid"
+        with contextlib.suppress(OSError, ValueError, psutil.Error):
+            if psutil.Process(int(lock.read_text().split()[0])).name() != "postgres":
+                lock.unlink()
 
     def _home(self, name: str) -> Path:
         """A folder that the server's user owns."""
@@ -174,7 +208,7 @@ class Servers:
         return process
 
     def _wait(self, process: subprocess.Popen[bytes], port: int, name: str) -> None:
-        for _ in range(300):
+        for _ in range(600):
             if process.poll() is not None:
                 tail = (self.folder / f"{name}.log").read_text(errors="replace")[-600:]
                 raise Sorry(f"{name} did not start. Its last words:\n{tail}")
@@ -227,14 +261,19 @@ class Servers:
     def _create_database(self, port: int) -> None:
         import psycopg2  # here: the supervisor starts before anything of Django is configured
 
-        for _ in range(100):
+        for _ in range(600):  # after a crash it first replays its log
             try:
                 connection = psycopg2.connect(
                     host="127.0.0.1", port=port, user=DATABASE, dbname="postgres",
                     password=self.state["password"],
                 )  # fmt: skip
                 break
-            except psycopg2.OperationalError:
+            except psycopg2.OperationalError as error:
+                if "password authentication failed" in str(error):
+                    raise Sorry(
+                        f"The data in {self.folder} was made with another password: put its "
+                        "servers.json back, or give another folder (VAR=)."
+                    ) from None
                 time.sleep(0.1)
         else:
             raise Sorry(f"PostgreSQL on port {port} takes no connections; see its log.")
@@ -253,6 +292,7 @@ class Servers:
             f"dir {home}",
             f"requirepass {self.state['password']}",
             "maxmemory-policy noeviction",
+            "set-proc-title no",  # so that it is recognised by its file after a crash
             f"appendonly {'yes' if self.durable else 'no'}",
             'save ""',
         ]
@@ -286,29 +326,38 @@ def temporary() -> Iterator[dict[str, str]]:
             servers.stop()
 
 
+def _leave(*_: object) -> None:
+    """Asked to end by another program: leave through every `finally`."""
+    sys.exit(143)
+
+
 def execute(words: list[str]) -> int:
     """Run a command against real servers: those named in the environment, else temporary ones."""
     if os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"):
-        return subprocess.run(words, check=False).returncode  # noqa: S603
-    with temporary() as environment:
+        given = program_environment({}, secrets.token_urlsafe(50))
+        return subprocess.run(words, env=given, check=False).returncode  # noqa: S603
+    signal.signal(signal.SIGTERM, _leave)
+    with temporary() as environment, contextlib.suppress(KeyboardInterrupt):
         return subprocess.run(words, env=environment, check=False).returncode  # noqa: S603
+    return 130
 
 
 def up(folder: Path) -> int:
-    """Start servers that stay; their addresses are in FOLDER/env."""
+    """Start servers that stay; their addresses are in FOLDER/env. Running ones are left alone."""
     servers = Servers(folder, durable=False)
-    environment = servers.start()
-    environment["SECRET_KEY"] = str(servers.state["secret_key"])
-    environment["BASE_URL"] = "http://127.0.0.1:8000"
-    lines = [f"export {k}='{v}'" for k, v in environment.items()]
-    Servers._write(folder / "env", "\n".join(lines) + "\n")
+    if len(servers.running()) < 2:
+        environment = servers.start()
+        environment["SECRET_KEY"] = str(servers.state["secret_key"])
+        environment["BASE_URL"] = "http://127.0.0.1:8000"
+        lines = [f"export {k}='{v}'" for k, v in environment.items()]
+        Servers._write(folder / "env", "\n".join(lines) + "\n")
     print(f"source {folder}/env")
     return 0
 
 
 def down(folder: Path) -> int:
     """Stop servers that `up` started."""
-    Servers(folder)._end_orphans()
+    Servers(folder).end_orphans()
     return 0
 
 
@@ -326,7 +375,7 @@ def main() -> int:
 
             return run()
         if options.verb == "exec":
-            return execute([w for w in options.words if w != "--"])
+            return execute(options.words[options.words[:1] == ["--"] :])
         return up(options.dir) if options.verb == "up" else down(options.dir)
     except Sorry as sentence:
         print(f"\n{sentence}\n", file=sys.stderr)
@@ -334,4 +383,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # by its own name, so that the Sorry which other modules raise is the one caught here
+    from config import servers
+
+    sys.exit(servers.main())

@@ -8,12 +8,19 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlsplit
+
+import psutil
 
 from config.servers import ROOT, Servers, Sorry, free_port, is_free, program_environment
 
 RESTARTS = 3
+# A worker is given the time of CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT and a little more.
+PATIENCE = {"worker": 35}
+ORDER = ("beat", "worker", "web", "mail")
 ACCOUNTS = (
     "rep rep2 billing lead specialist specialist2 lead_apps specialist_apps asd auditor admin"
 )
@@ -27,9 +34,10 @@ def say(text: str) -> None:
 class Supervisor:
     """Starts the program's processes, passes their words on, stops them in order."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, servers: Servers) -> None:
         self.folder = folder
         self.port = port
+        self.servers = servers
         self.children: dict[str, subprocess.Popen[bytes]] = {}
         self.commands: dict[str, list[str]] = {}
         self.restarts: dict[str, int] = {}
@@ -49,7 +57,8 @@ class Supervisor:
             start_new_session=True,
         )
         self.children[name] = process
-        (self.folder / f"{name}.pid").write_text(str(process.pid))
+        born = psutil.Process(process.pid).create_time()
+        (self.folder / f"{name}.pid").write_text(f"{process.pid} {born}")
         threading.Thread(target=self._pass_on, args=(name, process.stdout), daemon=True).start()
 
     @staticmethod
@@ -75,10 +84,24 @@ class Supervisor:
             self.manage("demo")
             mark.touch()
 
+    def wait_for_web(self) -> None:
+        """Until the first page would be answered: nobody is sent to an address that refuses."""
+        address = f"http://127.0.0.1:{self.port}/healthz"
+        host = {"Host": self.environment["ALLOWED_HOSTS"].split(",")[0]}
+        for _ in range(240):
+            if self.children["web"].poll() is not None:
+                raise Sorry("The web server did not start; see above.")
+            with contextlib.suppress(OSError):
+                request = urllib.request.Request(address, headers=host)  # noqa: S310 - loopback
+                urllib.request.urlopen(request, timeout=5).close()  # noqa: S310 - loopback
+                return
+            time.sleep(0.25)
+        raise Sorry(f"The web server does not answer on port {self.port}; see above.")
+
     def start_all(self) -> None:
         """Mail catcher where no mail server is named; then web, worker and beat."""
         python = sys.executable
-        if "EMAIL_URL" not in os.environ:
+        if not os.environ.get("EMAIL_URL"):
             port = free_port()
             self.environment["EMAIL_URL"] = f"smtp://127.0.0.1:{port}"
             self.start(
@@ -88,7 +111,8 @@ class Supervisor:
             "web",
             [
                 python, "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{self.port}",
-                "--workers", "2", "--threads", "4", "--access-logfile", "-",
+                "--workers", "2", "--threads", "4", "--no-control-socket", "--access-logfile", "-",
+                "--access-logformat", "%(m)s %(U)s %(s)s %(M)s ms",
             ],
         )  # fmt: skip
         celery = [python, "-m", "celery", "-A", "config", "--quiet"]
@@ -106,42 +130,55 @@ class Supervisor:
         """Until a signal; a child that dies is started again a few times, the web server never."""
         while not self.stopping:
             time.sleep(0.3)
+            if name := self.servers.dead():
+                say(f"{name} ended; see {self.folder}/*.log. Stopping everything.")
+                return 1
             for name, process in list(self.children.items()):
-                if process.poll() is None or self.stopping:
-                    continue
-                self.restarts[name] = self.restarts.get(name, 0) + 1
-                if name == "web" or self.restarts[name] > RESTARTS:
-                    say(f"{name} ended with code {process.returncode}: stopping everything.")
+                if process.poll() is not None and not self._again(name, process.returncode):
                     return 1
-                say(f"{name} ended with code {process.returncode}: starting it again.")
-                role = name if name in ("worker", "beat") else "web"
-                self.start(name, self.commands[name], role)
         return 0
 
+    def _again(self, name: str, code: int) -> bool:
+        """Start a child that ended once more, unless it is the web server or keeps dying."""
+        self.restarts[name] = self.restarts.get(name, 0) + 1
+        if name == "web" or self.restarts[name] > RESTARTS:
+            say(f"{name} ended with code {code}: stopping everything.")
+            return False
+        say(f"{name} ended with code {code}: starting it again.")
+        self.start(name, self.commands[name], name if name in ("worker", "beat") else "web")
+        return True
+
     def stop(self) -> None:
-        """Beat, worker, web, mail: each asked to stop, after a while ended."""
-        for name in ("beat", "worker", "web", "mail"):
+        """Beat, worker, web, mail: each asked to stop, after a while ended with its children."""
+        for name in ORDER:
             process = self.children.get(name)
-            if process is None or process.poll() is not None:
+            if process is None:
                 continue
-            process.terminate()
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            _end(process.pid, PATIENCE.get(name, 15))
+            process.wait()
             (self.folder / f"{name}.pid").unlink(missing_ok=True)
 
     def end_orphans(self) -> None:
         """Web, worker or beat that a crash of this supervisor left behind."""
-        for name in ("beat", "worker", "web", "mail"):
+        for name in ORDER:
             file = self.folder / f"{name}.pid"
-            with contextlib.suppress(OSError, ValueError):
-                pid = int(file.read_text())
-                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-                if any(w in (b"gunicorn", b"celery", b"config.mailcatcher") for w in words):
-                    os.killpg(pid, signal.SIGTERM)
-                    time.sleep(1)
+            with contextlib.suppress(OSError, ValueError, psutil.Error):
+                pid, born = file.read_text().split()
+                if psutil.Process(int(pid)).create_time() == float(born):
+                    _end(int(pid), 10)
             file.unlink(missing_ok=True)
+
+
+def _end(pid: int, patience: float) -> None:
+    """Ask a process to stop; after `patience` seconds end it, and what it started, for good."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        family = process.children(recursive=True)
+        process.terminate()
+        psutil.wait_procs([process], timeout=patience)
+        for left in [process, *family]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                left.kill()
 
 
 def _locked(folder: Path) -> IO[str]:
@@ -165,7 +202,9 @@ def _folder() -> Path:
         raise Sorry(f"Cannot make the data folder {folder} ({error.strerror}): set VAR=.") from None
     if not os.access(folder, os.W_OK):
         raise Sorry(f"Cannot write to the data folder {folder}: set VAR= to one you own.")
-    if os.geteuid() == 0 and not all(p.stat().st_mode & 1 for p in [folder, *folder.parents]):
+    if os.geteuid() == 0:
+        folder.chmod(folder.stat().st_mode | 0o011)  # a strict umask shut it for the servers
+    if os.geteuid() == 0 and not all(p.stat().st_mode & 1 for p in folder.parents):
         raise Sorry(
             f"PostgreSQL refuses to run as root, and the user nobody cannot enter {folder}. "
             "Give a folder that everybody may enter: VAR=/var/lib/throughline make run."
@@ -173,16 +212,26 @@ def _folder() -> Path:
     return folder
 
 
+def _port() -> int:
+    """PORT, if we may listen on it."""
+    given = os.environ.get("PORT") or "8000"
+    if not given.isdecimal() or not 0 < int(given) < 65536:
+        raise Sorry(f"PORT must be a number from 1 to 65535, not {given!r}.")
+    return int(given)
+
+
 def run() -> int:
     """Everything up, until Ctrl-C."""
-    folder = _folder()
-    port = int(os.environ.get("PORT") or 8000)
+    folder, port = _folder(), _port()
     lock = _locked(folder)
-    supervisor = Supervisor(folder, port)
+    servers = Servers(folder)
+    supervisor = Supervisor(folder, port, servers)
     supervisor.end_orphans()
     if not is_free(port):
-        raise Sorry(f"Port {port} is taken. Choose another one: PORT={port + 1} make run.")
-    servers = Servers(folder)
+        raise Sorry(
+            f"Port {port} is taken, or needs rights you do not have. "
+            f"Choose another one: PORT={port + 1 if port > 1023 else 8000} make run."
+        )
 
     def stop_soon(*_: object) -> None:
         supervisor.stopping = True
@@ -203,25 +252,40 @@ def run() -> int:
         say("Stopped. The data is kept.")
 
 
-def _serve(supervisor: Supervisor, servers: Servers) -> int:
+def _environment(servers: Servers, folder: Path, port: int) -> dict[str, str]:
+    """What the children read; starts the servers that nobody named."""
     external = {k: os.environ[k] for k in ("DATABASE_URL", "REDIS_URL") if os.environ.get(k)}
-    own = external if len(external) == 2 else {**servers.start(), **external}
     if len(external) == 2:
-        servers.state = servers._state()
+        servers.state = servers.load()
+    own = external if len(external) == 2 else {**servers.start(), **external}
     environment = program_environment(own, str(servers.state["secret_key"]))
-    environment.setdefault("MEDIA_ROOT", str(supervisor.folder / "media"))
-    environment["BASE_URL"] = os.environ.get("BASE_URL") or f"http://127.0.0.1:{supervisor.port}"
+    environment.setdefault("MEDIA_ROOT", str(folder / "media"))
+    environment["BASE_URL"] = os.environ.get("BASE_URL") or f"http://127.0.0.1:{port}"
+    if not os.environ.get("BASE_URL"):
+        environment.setdefault("ALLOWED_HOSTS", "127.0.0.1,localhost")
+    host = urlsplit(environment["BASE_URL"]).hostname or "localhost"
+    environment.setdefault("ALLOWED_HOSTS", host)
     environment["PYTHONUNBUFFERED"] = "1"
-    supervisor.environment = environment
+    # SIGTERM gives a worker's running tasks their time, then hands them back to the queue
+    environment["REMAP_SIGTERM"] = "SIGQUIT"
+    # root in a container is nothing Celery has to explain in eight lines
+    environment.setdefault("PYTHONWARNINGS", "ignore::UserWarning:celery.platforms")
+    return environment
+
+
+def _serve(supervisor: Supervisor, servers: Servers) -> int:
+    folder = supervisor.folder
+    supervisor.environment = _environment(servers, folder, supervisor.port)
     supervisor.prepare()
     supervisor.start_all()
+    supervisor.wait_for_web()
     say("")
-    say(f"Throughline is at {environment['BASE_URL']}/")
+    say(f"Throughline is at {supervisor.environment['BASE_URL']}/")
     say(f"  accounts   {ACCOUNTS}")
     say("  password   throughline-demo")
-    if "EMAIL_URL" not in os.environ:
-        say(f"  mails      {supervisor.folder / 'mail'} (one .eml file each)")
-    say(f"  data       {supervisor.folder}")
+    if not os.environ.get("EMAIL_URL"):
+        say(f"  mails      {folder / 'mail'} (one .eml file each)")
+    say(f"  data       {folder}")
     say("  stop       Ctrl-C")
     say("")
     return supervisor.watch()
