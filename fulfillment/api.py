@@ -1,51 +1,51 @@
 """The queues of a provider group through the API: pending, schedule, work list (F2, F6)."""
 
-from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
-from django.db.models import DecimalField, OuterRef, QuerySet, Subquery, Sum, Value
-from django.db.models.functions import Coalesce
+from django.db.models import F, OuterRef, Prefetch, QuerySet, Subquery
 from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import generics, serializers
 
-from fulfillment.models import PlanItem, ProviderGroup, ScheduleEntry, TimeEntry
+from fulfillment import lists
+from fulfillment.models import ProviderGroup, ScheduleEntry
 from requests_app.api import RequestRow
 from requests_app.models import Request
 from requests_app.states import S
-from workflow import clock
 from workflow.api import Pages, PlainInput
 
-HOURS = DecimalField(max_digits=9, decimal_places=2)
-ON_WORK_LIST = [S.PLANNING, S.IN_FULFILLMENT, S.TESTING]
 
+class EntryData(serializers.ModelSerializer):
+    """A place in the 60-day schedule."""
 
-class ScheduledRow(serializers.ModelSerializer):
-    """A request in the 60-day schedule, with its days."""
-
-    request = RequestRow(read_only=True)
     hours = serializers.DecimalField(max_digits=9, decimal_places=2, read_only=True)
 
     class Meta:
         model = ScheduleEntry
-        fields = ["request", "state", "first_day", "last_day", "hours", "is_fixed"]
+        fields = ["state", "first_day", "last_day", "hours", "is_fixed"]
         read_only_fields = fields
 
 
-class WorkRow(RequestRow):
-    """A request on the work list, with its hours."""
+class ScheduleRow(serializers.Serializer):
+    """A request of the schedule; `entry` is empty while it waits for a slot."""
 
+    request = RequestRow(source="*", read_only=True)
+    entry = serializers.SerializerMethodField()
+
+    @extend_schema_field(EntryData(allow_null=True))
+    def get_entry(self, req: Any) -> Any:
+        entry = next(iter(req.active_entries), None)
+        return EntryData(entry).data if entry else None
+
+
+class WorkRow(serializers.Serializer):
+    """A request on the work list, with its hours (F6)."""
+
+    request = RequestRow(source="req", read_only=True)
     estimated = serializers.DecimalField(max_digits=9, decimal_places=2, read_only=True)
     spent = serializers.DecimalField(max_digits=9, decimal_places=2, read_only=True)
-    left = serializers.SerializerMethodField()
-
-    class Meta(RequestRow.Meta):
-        fields = [*RequestRow.Meta.fields, "estimated", "spent", "left"]
-        read_only_fields = fields
-
-    def get_left(self, req: Any) -> Decimal:
-        return max(Decimal(0), req.estimated - req.spent)
+    left = serializers.DecimalField(max_digits=9, decimal_places=2, read_only=True)
+    percent = serializers.IntegerField(read_only=True)
 
 
 class GroupQueue(PlainInput, generics.ListAPIView):
@@ -60,10 +60,6 @@ class GroupQueue(PlainInput, generics.ListAPIView):
         groups = ProviderGroup.objects.visible_to(self.request.user)
         return get_object_or_404(groups, slug=self.kwargs["group"])
 
-    def requests(self) -> Any:
-        mine = Request.objects.visible_to(self.request.user)
-        return mine.filter(provider_group=self.group).for_list()
-
 
 class PendingQueue(GroupQueue):
     """The CRM Pending Queue, in the order of the rule (F2, F4)."""
@@ -71,21 +67,24 @@ class PendingQueue(GroupQueue):
     serializer_class = RequestRow
 
     def get_queryset(self) -> QuerySet[Request]:
-        return self.requests().pending(self.group).by_rule()
+        return lists.pending(self.group, self.request.user)
 
 
 class Schedule(GroupQueue):
-    """The 60-day schedule, and what stood in it before and is not done (F2)."""
+    """The 60-day schedule: by planned start; what waits for a slot comes last (F2)."""
 
-    serializer_class = ScheduledRow
+    serializer_class = ScheduleRow
 
-    def get_queryset(self) -> QuerySet[ScheduleEntry]:
-        until = clock.today() + timedelta(days=settings.THROUGHLINE["SCHEDULE_WINDOW_DAYS"])
-        entries = ScheduleEntry.objects.active().filter(
-            group=self.group, request__in=self.requests().values("pk"), first_day__lte=until
+    def get_queryset(self) -> QuerySet[Request]:
+        active = ScheduleEntry.objects.active()
+        start = active.filter(request=OuterRef("pk")).values("first_day")[:1]
+        return (
+            lists.of_group(self.group, self.request.user)
+            .filter(state__in=[S.AWAITING_SCHEDULING, S.SCHEDULED])
+            .annotate(start=Subquery(start))
+            .order_by(F("start").asc(nulls_last=True), "priority", "created_at", "pk")
+            .prefetch_related(Prefetch("schedule_entries", active, to_attr="active_entries"))
         )
-        shown = ["agency", "service", "provider_group", "specialist", "representative"]
-        return entries.select_related(*[f"request__{name}" for name in shown])
 
 
 class WorkList(GroupQueue):
@@ -94,22 +93,12 @@ class WorkList(GroupQueue):
     serializer_class = WorkRow
 
     def get_queryset(self) -> QuerySet[Request]:
-        return (
-            self.requests()
-            .filter(state__in=ON_WORK_LIST)
-            .annotate(
-                estimated=_total(PlanItem.objects.exclude(state="cancelled"), "estimate_hours"),
-                spent=_total(TimeEntry.objects.all(), "hours"),
-            )
-            .by_rule()
-        )
+        return lists.worklist(self.group, self.request.user)
 
-
-def _total(rows: Any, field: str) -> Coalesce:
-    """The sum of a field over a request's rows of its current pass."""
-    mine = rows.filter(request=OuterRef("pk"), pass_number=OuterRef("pass_number")).order_by()
-    total = mine.values("request").annotate(total=Sum(field)).values("total")
-    return Coalesce(Subquery(total, output_field=HOURS), Value(Decimal(0)), output_field=HOURS)
+    def paginate_queryset(self, queryset: Any) -> Any:
+        """A page of requests, each with its plan added up."""
+        page = super().paginate_queryset(queryset)
+        return page if page is None else lists.work_rows(page)
 
 
 pending = PendingQueue.as_view()

@@ -32,7 +32,8 @@ from workflow.models import Event
 from workflow.registry import Action, InvalidFacts, actions_of, offers, perform
 
 ROWS = {s.name for s in steps_of(Request)}
-RARE = {"cancel", "decline", "hold", "ask_customer", "send_to_discovery", "return_to_triage",
+RARE = {"upload_file", "cancel", "decline", "hold", "ask_customer", "send_to_discovery",
+        "return_to_triage",
         "unassign", "unschedule", "put_back", "split", "comment", "link", "edit", "transfer",
         "reassign_representative", "change_priority", "add_watcher"}  # fmt: skip
 WORDS = ["A plain sentence.", "Größe 10 µm — naïve ✓", "<b>no</b>", "x", "It works: passed"]
@@ -79,6 +80,7 @@ class Walk(RuleBasedStateMachine):
             "nobody": UserFactory(),
         }
         self.request = start(office)
+        self.turn = 0
 
     def teardown(self) -> None:
         """An end stays within reach, and nothing has come apart."""
@@ -93,18 +95,20 @@ class Walk(RuleBasedStateMachine):
     @rule(seed=SEEDS)
     def somebody_goes_on(self, seed: int) -> None:
         """The likely way: an action offered to one of them, seldom one that ends it."""
-        self.act(Random(seed), sensible=True)
+        self.act(seed, sensible=True)
 
     @rule(seed=SEEDS)
     def somebody_else_goes_on(self, seed: int) -> None:
-        self.act(Random(seed), sensible=True)
+        self.act(seed, sensible=True)
 
     @rule(seed=SEEDS)
     def somebody_tries_anything(self, seed: int) -> None:
         """Any person, any action, whatever the state."""
-        self.act(Random(seed), sensible=False)
+        self.act(seed, sensible=False)
 
-    def act(self, chance: Random, *, sensible: bool) -> None:
+    def act(self, seed: int, *, sensible: bool) -> None:
+        self.turn += 1
+        chance = Random(f"{seed} {self.turn}")  # the same seed again is another try
         self.request = Request.objects.get(pk=self.request.pk)
         visited[self.request.state] += 1
         role, made = self._choose(chance, sensible)
@@ -126,17 +130,11 @@ class Walk(RuleBasedStateMachine):
         everything = actions_of("requests_app.request")
         if not sensible:
             return chance.choice(sorted(self.people)), chance.choice(everything)
-        found: dict[tuple[str, str], tuple[Action, int]] = {}
-        for role in ("rep", "lead", "specialist", "billing", "asd"):
-            for offer in offers(self.request, self.people[role]):
-                if not offer.blockers:
-                    found[role, offer.name] = (offer.action, _weight(offer.action))
+        role = chance.choice(["rep", "rep", "lead", "lead", "specialist", "billing", "asd"])
+        found = [o.action for o in offers(self.request, self.people[role]) if not o.blockers]
         if not found:
             return self._choose(chance, sensible=False)
-        (role, _), (made, _) = chance.choices(
-            list(found.items()), [weight for _, weight in found.values()]
-        )[0]
-        return role, made
+        return role, chance.choices(found, [_weight(made) for made in found])[0]
 
     def _fill_in(
         self, chance: Random, made: Action, person: Any
@@ -255,7 +253,7 @@ def test_whatever_people_try_the_process_holds() -> None:
     run_state_machine_as_test(
         Walk,
         settings=settings(
-            max_examples=12,
+            max_examples=24,
             stateful_step_count=30,
             phases=[Phase.generate],  # shrinking walks of a whole office would take minutes
             deadline=None,
@@ -264,5 +262,5 @@ def test_whatever_people_try_the_process_holds() -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
-    assert len(visited) >= 8, f"the walk stayed near home: {visited}"
-    assert len(accepted) >= 15, f"hardly anything was accepted: {accepted}"
+    assert len(visited) >= 10, f"the walk stayed near home: {visited}"
+    assert len(accepted) >= 25, f"hardly anything was accepted: {accepted}"
