@@ -10,7 +10,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 from fulfillment import capacity
 from fulfillment.models import QUARTER, ChargeDecision, PlanItem, TestRun, TimeEntry
 from requests_app.files import check_upload
-from requests_app.states import FULFILLMENT, Level
+from requests_app.states import FULFILLMENT, Level, S
 from workflow import clock
 from workflow.registry import ActionForm
 
@@ -66,6 +66,19 @@ class AssignForm(ActionForm):
 
     def prepare(self) -> None:
         self.fields["specialist"].queryset = members_of(self.subject.provider_group_id)
+
+
+class HandToColleagueForm(ActionForm):
+    """Who has it from now on, and why (F5, X5)."""
+
+    specialist = SpecialistField(
+        label="Colleague", help_text="Members of the group, least in hand first."
+    )
+    reason = forms.CharField(label="Reason", max_length=2000)
+
+    def prepare(self) -> None:
+        people = members_of(self.subject.provider_group_id)
+        self.fields["specialist"].queryset = people.exclude(pk=self.subject.specialist_id)
 
 
 class FulfillForm(ActionForm):
@@ -277,6 +290,8 @@ class EditPlanItemForm(PlanItemForm, ItemForm):
     def prepare(self) -> None:
         PlanItemForm.prepare(self)
         ItemForm.prepare(self)
+        if self.subject.state == S.PLANNING:
+            del self.fields["reason"]
 
 
 class TimeForm(ActionForm):

@@ -7,18 +7,17 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 from requests_app.models import Request
-from requests_app.states import S
 from requests_app.views import plain_text_only
 from workflow.door import advance
 from workflow.machine import Refused
 from workflow.models import User
+from workflow.registry import InvalidFacts, perform
 
 
 @dataclass(frozen=True)
@@ -78,12 +77,8 @@ def _give_representation(req: Request, user: User, to: User, reason: str) -> str
 
 
 def _give_work(req: Request, user: User, to: User, reason: str) -> str:
-    """Assistance goes through the queue to the colleague; planned work is the lead's to place."""
-    if req.state != S.ASSIGNED:
-        raise Refused("Its group's lead puts it back, then the colleague pulls it.")
-    with transaction.atomic():
-        back = advance(req, "unassign", by=user, reason=reason)
-        advance(back, "assign", by=user, specialist=to, reason=reason)
+    """The colleague must be of the same group; the work stays where it is (F5)."""
+    perform(req, "hand_to_colleague", by=user, data={"specialist": to.pk, "reason": reason})
     return f"{to} has it now."
 
 
@@ -97,6 +92,8 @@ def _attempt(give: Any, req: Request, user: User, to: User, reason: str) -> Outc
         return Outcome(req, False, "This is not yours to hand over.")
     except ValidationError as error:
         return Outcome(req, False, " ".join(error.messages))
+    except InvalidFacts:
+        return Outcome(req, False, f"{to} is not a member of {req.provider_group}.")
 
 
 def carry_out(user: User, to: User, reason: str, *, agencies: bool = False) -> list[Outcome]:

@@ -8,7 +8,8 @@ import pytest
 from django.core import mail
 from django.test import Client
 
-from tests.factories import Office, UserFactory
+from tests.factories import MembershipFactory, Office, UserFactory
+from tests.walk import do, to_assigned, to_planning
 from workflow import clock
 from workflow.models import ApiToken, SavedFilter
 
@@ -348,3 +349,29 @@ def test_handing_over_needs_a_colleague_and_a_reason(office: Office):
     answer = signed_in(office.rep).post("/account/hand-over/", {"colleague": office.billing.pk})
     assert answer.status_code == 422
     assert office.rep.represented_requests.count() == 1
+
+
+def test_work_in_hand_goes_to_a_colleague_of_the_group_with_its_plan_items(office: Office):
+    """F5, X5: it stays where it is, and what cannot go says why."""
+    assistance, planned = to_assigned(office), to_planning(office)
+    do(planned, "add_plan_item", office.specialist, title="Cable", estimate_hours="2",
+       assignee=office.specialist.pk)  # fmt: skip
+    data = {"colleague": office.specialist2.pk, "reason": "On leave"}
+    page = signed_in(office.specialist).post("/account/hand-over/", data)
+    assert page.content.decode().count("has it now") == 2
+    for request, state in ((assistance, "assigned"), (planned, "planning")):
+        request.refresh_from_db()
+        assert (request.specialist, request.state) == (office.specialist2, state)
+        assert request.events.get(name="hand_to_colleague").reason == "On leave"
+    assert planned.plan_items.get().assignee == office.specialist2
+
+
+def test_work_does_not_go_to_somebody_outside_the_group(office: Office):
+    """S2.5b: one refusal does not stop the other rows."""
+    MembershipFactory(group=office.other_group, user=office.specialist)
+    request = to_assigned(office)
+    data = {"colleague": office.stranger.pk, "reason": "On leave"}
+    page = signed_in(office.specialist).post("/account/hand-over/", data).content.decode()
+    assert f"is not a member of {office.group}" in page
+    request.refresh_from_db()
+    assert request.specialist == office.specialist
