@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from requests_app import forms
 from requests_app.case import add_entry, close_case, reopen_case
 from requests_app.files import store
-from requests_app.guards import on_hold
+from requests_app.guards import discovery_complete, on_hold
 from requests_app.intake import take_in
 from requests_app.models import Link, Request, TriageDecision, Watcher
 from requests_app.process import BEFORE_BILLING, INTAKE, QUEUED
@@ -22,6 +22,21 @@ from workflow.machine import guard
 from workflow.registry import NothingForm, ReasonForm, action
 
 REQUEST = "requests_app.request"
+
+
+@guard("It goes another way.")
+def towards_pending(request: Request) -> bool:
+    return request.kind == Kind.ASSISTANCE and _decided(request)
+
+
+@guard("It goes another way.")
+def towards_schedule(request: Request) -> bool:
+    return request.kind == Kind.ENHANCEMENT and _decided(request)
+
+
+def _decided(request: Request) -> bool:
+    """In discovery the queue is no choice before the discovery is complete."""
+    return request.state != S.DISCOVERY or discovery_complete(request)
 
 
 @guard("It is represented already.")
@@ -127,14 +142,14 @@ def release_specialist(request: Request, actor: Actor, facts: dict[str, Any]) ->
 
 
 @action("queue_assistance", "Send to the pending queue", model=REQUEST, at=INTAKE,
-        place="next", order=20)  # fmt: skip
+        place="next", order=20, when=towards_pending)  # fmt: skip
 def queue_assistance(request: Request, *, by: Actor) -> Request:
     """Into the group's CRM Pending Queue (D13, F2)."""
     return advance(request, "queue_assistance", by=by)
 
 
 @action("await_scheduling", "Send to await scheduling", model=REQUEST, at=INTAKE,
-        place="next", order=21)  # fmt: skip
+        place="next", order=21, when=towards_schedule)  # fmt: skip
 def await_scheduling(request: Request, *, by: Actor) -> Request:
     """Into the intake of the group's 60-day schedule (D13, F2)."""
     return advance(request, "await_scheduling", by=by)

@@ -260,7 +260,7 @@ def perform(
         if not made.allowed(row, actor):
             raise PermissionDenied
         hidden = [made.when.sentence] if made.when and not made.when(row) else []
-        refused = list(dict.fromkeys(_held(row, made) + hidden + made.blockers(row)))
+        refused = list(dict.fromkeys(_held(row, made) + made.blockers(row))) or hidden
         if refused:
             raise Refused(*refused)
         form = made.bind(row, actor, data if data is not None else {}, files)
