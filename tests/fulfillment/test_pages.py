@@ -86,6 +86,8 @@ def test_the_pending_page_says_its_rule_and_keeps_to_it(office: Office) -> None:
     links = [a["href"] for a in text.select("td.title a")]
     assert links == [high.get_absolute_url(), low.get_absolute_url()]
     assert len(text.select("form[data-action=take_next] button.btn-lg")) == 1
+    rows = text.select_one("button[data-action=take]").find_parent("form")
+    assert rows.has_attr("novalidate"), "Take must not wait for the choice of another specialist"
 
 
 def test_take_next_leads_to_the_request_or_says_that_nothing_is_left(office: Office) -> None:
