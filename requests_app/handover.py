@@ -43,12 +43,13 @@ class HandOverForm(forms.Form):
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
         able = Q(memberships__group__in=user.group_ids)
         if user.is_representative:
             able |= Q(is_representative=True)
         people = User.objects.filter(able, is_active=True, is_auditor=False).exclude(pk=user.pk)
-        self.fields["colleague"].queryset = people.distinct().order_by("first_name", "last_name")
+        field: Any = self.fields["colleague"]
+        field.queryset = people.distinct().order_by("first_name", "last_name")
         self.user = user
         if not (user.is_representative and user.agencies.exists()):
             del self.fields["agencies"]
@@ -115,7 +116,8 @@ def carry_out(user: User, to: User, reason: str, *, agencies: bool = False) -> l
 @require_http_methods(["GET", "POST"])
 def hand_over(request: HttpRequest) -> HttpResponse:
     """What is open with me, and whom I give it to."""
-    form = HandOverForm(request.POST or None, user=request.user)
+    user: Any = request.user
+    form = HandOverForm(request.POST or None, user=user)
     context: dict[str, Any] = {"form": form}
     status = 200
     if request.method == "POST":
@@ -123,13 +125,13 @@ def hand_over(request: HttpRequest) -> HttpResponse:
         if form.is_valid():
             given = form.cleaned_data
             context["outcomes"] = carry_out(
-                request.user,
+                user,
                 given["colleague"],
                 given["reason"],
                 agencies=given.get("agencies", False),
             )
             messages.success(request, "Handed over; every request says below what became of it.")
             status = 200
-    context["represented"] = represented(request.user)
-    context["in_hand"] = in_hand(request.user)
+    context["represented"] = represented(user)
+    context["in_hand"] = in_hand(user)
     return render(request, "account/handover.html", context, status=status)

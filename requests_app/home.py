@@ -8,8 +8,7 @@ from django.db.models import Count, DateTimeField, ExpressionWrapper, F, Min, Q,
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from requests_app.models import Request
-from requests_app.own_work import tasks_for, waiting_for_others
+from requests_app.own_work import records_of, tasks_for, waiting_for_others
 from requests_app.states import WAITS_FOR, S
 from workflow import clock
 from workflow.models import User
@@ -19,7 +18,7 @@ SHOWN, WAITING = 15, 10
 
 def _groups(user: User) -> QuerySet[Any]:
     """Own groups; who oversees the office sees all of them."""
-    groups = Request._meta.get_field("provider_group").related_model.objects
+    groups = records_of("provider_group")
     if user.group_ids:
         return groups.filter(pk__in=user.group_ids)
     if user.is_representative or user.is_auditor or user.is_superuser:
@@ -64,7 +63,7 @@ def teams(user: User) -> QuerySet[Any]:
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
     """What to do next is the first thing one sees."""
-    user = request.user
+    user: Any = request.user
     tasks = tasks_for(user)
     waiting = waiting_for_others(user, {task.req.pk for task in tasks})[: WAITING + 1]
     context = {

@@ -64,9 +64,15 @@ Answer = tuple[Any, ...] | None
 Rule = Callable[[Any, User], Answer]
 
 
+def records_of(relation: str) -> Any:
+    """The records that hang on a request by this relation, whichever app keeps them."""
+    model: Any = Request._meta.get_field(relation).related_model
+    return model.objects
+
+
 def _latest(relation: str, column: str, order: str, **where: Any) -> Subquery:
     """A column of the newest record that hangs on the request in its current pass."""
-    records = Request._meta.get_field(relation).related_model.objects.filter(**where)
+    records = records_of(relation).filter(**where)
     return Subquery(
         records.filter(request=OuterRef("pk"), pass_number=OuterRef("pass_number"))
         .order_by(order)
@@ -75,11 +81,10 @@ def _latest(relation: str, column: str, order: str, **where: Any) -> Subquery:
 
 
 def _any(relation: str, **where: Any) -> Exists:
-    records = Request._meta.get_field(relation).related_model.objects
-    return Exists(records.filter(request=OuterRef("pk"), **where))
+    return Exists(records_of(relation).filter(request=OuterRef("pk"), **where))
 
 
-def with_facts(requests: QuerySet[Any], user: User) -> QuerySet[Any]:
+def with_facts(requests: Any, user: User) -> Any:
     """Everything that the rules below look at, in the same query."""
     return requests.annotate(
         stage=_latest("discoveries", "state", "-number"),
@@ -98,8 +103,7 @@ def with_facts(requests: QuerySet[Any], user: User) -> QuerySet[Any]:
 
 
 def _any_service() -> Exists:
-    services = Request._meta.get_field("proposed_services").related_model.objects
-    drafts = services.filter(state__in=["proposed", "in_development"])
+    drafts = records_of("proposed_services").filter(state__in=["proposed", "in_development"])
     return Exists(drafts.filter(origin_request=OuterRef("pk")))
 
 
@@ -263,8 +267,8 @@ def task_of(req: Any, user: User) -> Task | None:
 def _concerns(user: User) -> Q:
     """Requests that can wait for this person at all; the rules decide which do."""
     concerns = Q(specialist=user, state__in=list(SPECIALIST))
-    concerns |= Q(Exists(_mine("plan_items", user, assignee=user, state="open")))
-    concerns |= Q(Exists(_mine("discoveries", user, team__user=user)), state=S.DISCOVERY)
+    concerns |= Q(_any("plan_items", assignee=user, state="open"))
+    concerns |= Q(_any("discoveries", team__user=user), state=S.DISCOVERY)
     if user.is_representative:
         theirs = Q(state__in=list(REPRESENTATIVE)) | Q(review_on__lte=clock.today())
         mine = Request.objects.represented_by(user).values("pk")
@@ -284,11 +288,6 @@ def _concerns(user: User) -> Q:
     if user.is_asd_manager:
         concerns |= Q(_any("service_updates", state="requested")) | Q(_any_service())
     return concerns
-
-
-def _mine(relation: str, user: User, **where: Any) -> QuerySet[Any]:
-    records = Request._meta.get_field(relation).related_model.objects
-    return records.filter(request=OuterRef("pk"), **where)
 
 
 def tasks_for(user: User) -> list[Task]:

@@ -15,6 +15,7 @@ from django.utils.formats import date_format
 from django.views.decorators.http import require_GET
 
 from requests_app.models import Request
+from requests_app.own_work import records_of
 from requests_app.states import CLOSED_STATES, Kind, S
 from requests_app.views import plain_text_only
 from workflow import clock
@@ -127,7 +128,7 @@ def _named(month: date) -> str:
 
 def _decisions(user: User, months: int) -> QuerySet[Any]:
     """The last charge decision of every pass, by month and basis (F10)."""
-    decisions = Request._meta.get_field("charge_decisions").related_model.objects
+    decisions = records_of("charge_decisions")
     visible = Request.objects.visible_to(user).values("pk")
     last = (
         decisions.filter(request__in=visible, at__date__gte=first_month(months))
@@ -145,7 +146,7 @@ def _decisions(user: User, months: int) -> QuerySet[Any]:
 
 def _amounts(user: User, months: int) -> QuerySet[Any]:
     """What was initiated and what of it was credited, by month and currency (F13)."""
-    cases = Request._meta.get_field("billing_cases").related_model.objects.visible_to(user)
+    cases = records_of("billing_cases").visible_to(user)
     amount = Sum(Round(F("lines__quantity") * F("lines__rate"), precision=2))
     return (
         cases.filter(
@@ -160,7 +161,7 @@ def _amounts(user: User, months: int) -> QuerySet[Any]:
 
 def charged_or_not(user: User, months: int) -> Table:
     """Charge decisions after a passing test, either way with equal weight, and the money."""
-    bases = dict(Request._meta.get_field("charge_decisions").related_model.Basis.choices)
+    bases = dict(records_of("charge_decisions").model.Basis.choices)
     free = [basis for basis in bases if basis != "charged"]
     counted = {(m.date(), basis): n for m, basis, n in _decisions(user, months)}
     money = {(m.date(), c, s): amount or 0 for m, c, s, amount in _amounts(user, months)}
@@ -221,8 +222,9 @@ def _period(request: HttpRequest) -> int:
 @require_GET
 def index(request: HttpRequest) -> HttpResponse:
     """All three on one page."""
+    user: Any = request.user
     months = _period(request)
-    tables = [(report, report.read(request.user, months)) for report in REPORTS.values()]
+    tables = [(report, report.read(user, months)) for report in REPORTS.values()]
     context = {"reports": tables, "months": months, "periods": PERIODS}
     return render(request, "reports/index.html", context)
 
@@ -234,10 +236,12 @@ def report(request: HttpRequest, name: str) -> HttpResponse:
     """One of them, to read, to print, or as CSV."""
     if name not in REPORTS:
         raise Http404
+    user: Any = request.user
     one, months = REPORTS[name], _period(request)
-    table = one.read(request.user, months)
+    table = one.read(user, months)
     if request.GET.get("export") == "csv":
         columns = [(title, lambda row, n=n: row[n]) for n, title in enumerate(table.columns)]
-        return csv_response(table.rows, columns, f"{name}.csv")
+        download: Any = csv_response(table.rows, columns, f"{name}.csv")
+        return download
     context = {"reports": [(one, table)], "months": months, "periods": PERIODS, "only": one}
     return render(request, "reports/index.html", context)

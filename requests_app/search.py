@@ -1,6 +1,7 @@
 """One search box: a reference goes straight to its request, words find what one may see."""
 
 import re
+from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.contrib.postgres.search import TrigramWordSimilarity
@@ -61,11 +62,12 @@ def search(request: HttpRequest) -> HttpResponse:
     """What the box at the top asks for."""
     text = " ".join(request.GET.get("q", "").split())
     cut, text = len(text) > LONGEST, text[:LONGEST].strip()
-    direct = by_reference(request.user, text)
+    user: Any = request.user
+    direct = by_reference(user, text)
     if direct is not None:
         return redirect(direct)
     context = {"q": text, "cut": cut, "closed_states": CLOSED_STATES}
     if text:
-        found = with_current_customer(by_words(request.user, text).for_list())
+        found = with_current_customer(by_words(user, text).for_list())
         context["page"] = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "search.html", context)

@@ -18,7 +18,7 @@ SCHEDULE = (S.AWAITING_SCHEDULING, S.SCHEDULED)
 def group_counts(group_ids: set[int]) -> dict[int, dict[str, int]]:
     """Open work by group and queue, and how much of it is overdue: one query (F3)."""
     late = Q(due_at__lt=clock.now(), held_since__isnull=True)
-    rows = (
+    rows: Any = (
         Request.objects.open()
         .filter(provider_group__in=group_ids)
         .values("provider_group")
@@ -26,13 +26,13 @@ def group_counts(group_ids: set[int]) -> dict[int, dict[str, int]]:
         .annotate(
             pending=Count("pk", filter=Q(state=S.PENDING)),
             pending_late=Count("pk", filter=Q(state=S.PENDING) & late),
-            schedule=Count("pk", filter=Q(state__in=SCHEDULE)),
-            schedule_late=Count("pk", filter=Q(state__in=SCHEDULE) & late),
+            slots=Count("pk", filter=Q(state__in=SCHEDULE)),
+            slots_late=Count("pk", filter=Q(state__in=SCHEDULE) & late),
             worklist=Count("pk", filter=Q(state__in=WORKLIST)),
             worklist_late=Count("pk", filter=Q(state__in=WORKLIST) & late),
         )
     )
-    return {row["provider_group"]: row for row in rows}
+    return {row["provider_group"]: dict(row) for row in rows}
 
 
 def _rail(user: User, path: str) -> list[dict[str, Any]]:
@@ -45,17 +45,17 @@ def _rail(user: User, path: str) -> list[dict[str, Any]]:
     for membership in memberships:
         group, row = membership.group, counts.get(membership.group_id, {})
         entries.append({"label": group.name})
-        for label, page in (
-            ("Pending queue", "pending"),
-            ("60-day schedule", "schedule"),
-            ("Work list", "worklist"),
+        for label, page, counted in (
+            ("Pending queue", "pending", "pending"),
+            ("60-day schedule", "schedule", "slots"),
+            ("Work list", "worklist", "worklist"),
         ):
             entries.append(
                 {
                     "label": label,
                     "href": f"/queues/{group.slug}/{page}/",
-                    "count": row.get(page, 0),
-                    "risk": row.get(f"{page}_late", 0),
+                    "count": row.get(counted, 0),
+                    "risk": row.get(f"{counted}_late", 0),
                     "group": True,
                 }
             )
