@@ -21,10 +21,9 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-node_modules/.done: package-lock.json $(VENV)/.run
-	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund --loglevel=error
-	@mkdir -p node_modules/.static/tabler
-	@cp node_modules/@tabler/core/dist/css/tabler.min.css* node_modules/@tabler/core/dist/js/tabler.min.js* node_modules/.static/tabler/
+node_modules/.done: package.json package-lock.json $(VENV)/.run
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --loglevel=error
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent static
 	@touch $@
 
 run: $(VENV)/.run node_modules/.done
@@ -35,10 +34,12 @@ test: $(VENV)/.dev node_modules/.done
 	$(SERVERS) exec -- $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 faults: $(VENV)/.dev node_modules/.done
+	@test -d tests/faults || { echo "The cases of crash and overload come with tests/faults; there are none yet."; exit 1; }
 	$(SERVERS) exec -- $(BIN)/python -m pytest -m faults $(ARGS)
 
 bench: $(VENV)/.dev
-	@echo "The bench comes with the work on scale; there is nothing to measure with yet." && exit 1
+	@test -d bench || { echo "The bench comes with the work on scale; there is nothing to measure with yet."; exit 1; }
+	$(SERVERS) exec -- $(BIN)/python -m bench $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """Readers of environment variables that fail loudly, with the variable's name."""
 
 import os
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -26,34 +26,48 @@ def flag(name: str, default: bool) -> bool:
 
 def words(name: str, default: str = "") -> list[str]:
     """A comma-separated list."""
-    return [w.strip() for w in os.environ.get(name, default).split(",") if w.strip()]
+    return [w.strip() for w in (os.environ.get(name) or default).split(",") if w.strip()]
+
+
+def url(name: str, schemes: tuple[str, ...], default: str | None = None) -> SplitResult:
+    """An address with one of these schemes and, where it names a port, a real one."""
+    parts = urlsplit(text(name, default))
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if parts.scheme not in schemes or port == -1:
+        # the address itself may hold a password and is not repeated
+        wanted = " or ".join(f"{scheme}://" for scheme in schemes)
+        raise ImproperlyConfigured(f"{name} must be an address that begins with {wanted}.")
+    return parts
 
 
 def database(name: str) -> dict[str, object]:
     """A postgres:// address as Django wants it. PostgreSQL is the only engine."""
-    url = urlsplit(text(name))
-    if url.scheme not in ("postgres", "postgresql"):
-        raise ImproperlyConfigured(f"{name} must be a postgres:// address.")
+    parts = url(name, ("postgres", "postgresql"))
+    if not parts.path.strip("/"):
+        raise ImproperlyConfigured(f"{name} must name a database: postgres://host/database.")
     return {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": unquote(url.path.lstrip("/")),
-        "USER": unquote(url.username or ""),
-        "PASSWORD": unquote(url.password or ""),
-        "HOST": url.hostname or "",
-        "PORT": str(url.port or ""),
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or ""),
+        "OPTIONS": dict(parse_qsl(parts.query)),  # sslmode=require and the like
     }
 
 
-def email(name: str, default: str) -> dict[str, object]:
+def email(name: str, default: str | None) -> dict[str, object]:
     """smtp://user:password@host:port, or smtps:// and smtp+tls:// for encrypted ones."""
-    url = urlsplit(text(name, default))
-    if url.scheme not in ("smtp", "smtps", "smtp+tls"):
-        raise ImproperlyConfigured(f"{name} must be an smtp://, smtps:// or smtp+tls:// address.")
+    ports = {"smtp": 25, "smtps": 465, "smtp+tls": 587}
+    parts = url(name, tuple(ports), default)
     return {
-        "EMAIL_HOST": url.hostname or "localhost",
-        "EMAIL_PORT": url.port or {"smtp": 25, "smtps": 465, "smtp+tls": 587}[url.scheme],
-        "EMAIL_HOST_USER": unquote(url.username or ""),
-        "EMAIL_HOST_PASSWORD": unquote(url.password or ""),
-        "EMAIL_USE_SSL": url.scheme == "smtps",
-        "EMAIL_USE_TLS": url.scheme == "smtp+tls",
+        "EMAIL_HOST": parts.hostname or "localhost",
+        "EMAIL_PORT": parts.port or ports[parts.scheme],
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": parts.scheme == "smtps",
+        "EMAIL_USE_TLS": parts.scheme == "smtp+tls",
     }

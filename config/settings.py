@@ -1,7 +1,6 @@
 """All settings, read from the environment. What is wrong stops the start, with its name."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from config import env
 
@@ -9,9 +8,11 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 DEBUG = env.flag("DEBUG", False)
 SECRET_KEY = env.text("SECRET_KEY")
-BASE_URL = env.text("BASE_URL").rstrip("/")
-_base = urlsplit(BASE_URL)
+_base = env.url("BASE_URL", ("http", "https"))
+BASE_URL = _base.geturl().rstrip("/")
 SECURE = _base.scheme == "https"
+# On this machine alone: mails may go to a catcher that listens where mail servers do.
+LOCAL = _base.hostname in ("127.0.0.1", "localhost", "testserver")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", _base.hostname or "localhost")
 CSRF_TRUSTED_ORIGINS = [f"{_base.scheme}://{_base.netloc}"]
 ROLE = env.text("ROLE", "web")
@@ -146,7 +147,7 @@ CONTENT_SECURITY_POLICY = {
 
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 EMAIL_TIMEOUT = 20
-globals().update(env.email("EMAIL_URL", "smtp://127.0.0.1:25"))
+globals().update(env.email("EMAIL_URL", "smtp://127.0.0.1:25" if LOCAL else None))
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"Throughline <no-reply@{_base.hostname}>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
@@ -180,7 +181,7 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-CELERY_BROKER_URL = env.text("REDIS_URL")
+CELERY_BROKER_URL = env.url("REDIS_URL", ("redis", "rediss")).geturl()
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
