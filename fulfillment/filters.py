@@ -73,5 +73,7 @@ class WorkFilter(QueueFilter):
         super().__init__(*args, **kwargs)
         shown = self.queryset.order_by()
         self.filters["specialist"].queryset = (
-            get_user_model().objects.filter(pk__in=shown.values("specialist")).order_by("first_name")
+            get_user_model()
+            .objects.filter(pk__in=shown.values("specialist"))
+            .order_by("first_name")
         )

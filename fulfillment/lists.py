@@ -102,9 +102,9 @@ def worklist(group: ProviderGroup, user: "User") -> Any:
         .prefetch_related(
             Prefetch(
                 "plan_items",
-                PlanItem.objects.select_related("assignee").annotate(
-                    hours_spent=Sum("time_entries__hours")
-                ),
+                PlanItem.objects.select_related("assignee")
+                .annotate(hours_spent=Sum("time_entries__hours"))
+                .order_by("position", "pk"),
             ),
             Prefetch("schedule_entries", ScheduleEntry.objects.active(), to_attr="active_entries"),
         )

@@ -67,6 +67,7 @@ def plan_section(request: Request, user: "User") -> dict[str, Any]:
         request.plan_items.filter(**current)
         .select_related("assignee")
         .annotate(spent=Sum("time_entries__hours"))
+        .order_by("position", "pk")
     )
     times = list(request.time_entries.filter(**current).select_related("user", "item"))
     edit = next(iter(offers(request, user, names={"edit_plan_item"})), None)

@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils.datastructures import MultiValueDict
 
-from fulfillment import lists
+from fulfillment import lists, sections
 from fulfillment.models import ChargeDecision, PlanItem
 from requests_app.models import Request
 from requests_app.states import S
@@ -100,6 +100,10 @@ def test_pieces_move_up_and_down_and_stop_at_the_ends(office: Office) -> None:
     walk.do(request, "move_plan_item_down", office.specialist, item=two.pk)
     order = request.plan_items.order_by("position").values_list("title", flat=True)
     assert list(order) == ["three", "one", "two"]
+    row = lists.work_rows(lists.worklist(office.group, office.lead))[0]
+    assert [i.title for i in row.items] == ["three", "one", "two"]
+    shown = sections.plan_section(request, office.specialist)["plan"]
+    assert [i.title for i in shown] == ["three", "one", "two"]
 
 
 def test_testing_waits_for_every_piece_done_or_dropped(office: Office) -> None:
