@@ -9,7 +9,6 @@ from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from pghistory.models import Events
 
 from asd.actions import (
     adds_agencies,
@@ -21,12 +20,12 @@ from asd.actions import (
 )
 from asd.filters import AgencyFilter
 from asd.forms import AgencyForm, AgreementForm, ContactForm, CoveredFormSet, RateFormSet
+from asd.history import changes_of
 from asd.models import Agency, Agreement, Contact, CoveredService, RateCardLine
 from asd.views import CHUNK, page_of
 from workflow import clock
 from workflow.exports import csv_response
 
-CHANGES = 50
 COLUMNS = [
     ("Number", "code"),
     ("Agency", "name"),
@@ -122,19 +121,7 @@ def agency_known(request: HttpRequest, code: str) -> HttpResponse:
 def agency_history(request: HttpRequest, code: str) -> HttpResponse:
     """Who changed what about the agency, its contacts and agreements (X7)."""
     agency = _agency(request, code)
-    events = Events.objects.references(agency).order_by("-pgh_created_at", "-pgh_id")[:CHANGES]
-    rows = [
-        {
-            "at": event.pgh_created_at,
-            "what": event.pgh_model.rpartition(".")[2].removesuffix("Event"),
-            "label": {"insert": "added", "update": "changed"}.get(event.pgh_label, "removed"),
-            "by": (event.pgh_context or {}).get("name", ""),
-            "diff": [(k.replace("_", " "), *v) for k, v in (event.pgh_diff or {}).items()],
-            "row": event.pgh_data,
-        }
-        for event in events
-    ]
-    return render(request, "asd/history.html", {"agency": agency, "rows": rows})
+    return render(request, "asd/history.html", {"agency": agency, "rows": changes_of(agency)})
 
 
 # /asd/agencies/<code>/edit/ and what hangs on it
@@ -187,7 +174,9 @@ def agreement_form(request: HttpRequest, code: str, pk: int | None = None) -> Ht
     """An SLA or one-off agreement with covered services and rates, all or nothing (D2)."""
     agency = _kept(request, code)
     agreement = (
-        get_object_or_404(Agreement, pk=pk, agency=agency) if pk else Agreement(agency=agency)
+        get_object_or_404(Agreement, pk=pk, agency=agency)
+        if pk
+        else Agreement(agency=agency, starts_on=clock.today())
     )
     title = f"Agreement {agreement.reference}" if pk else "New agreement"
     data = request.POST or None
@@ -200,6 +189,4 @@ def agreement_form(request: HttpRequest, code: str, pk: int | None = None) -> Ht
         saved = save_agreement(form.save(commit=False), by=request.user, parts=parts)
         messages.success(request, f"{saved.reference} is saved.")
         return redirect(f"{agency.get_absolute_url()}#agreements")
-    return _form_page(
-        request, agency, form, title, covered=parts[0], rates=parts[1], wide=True
-    )
+    return _form_page(request, agency, form, title, covered=parts[0], rates=parts[1], wide=True)

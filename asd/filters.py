@@ -30,11 +30,14 @@ class ServiceFilter(django_filters.FilterSet):
     """The catalogue: by words, state and group."""
 
     q = django_filters.CharFilter(method="search", label="Search", max_length=100)
-    state = django_filters.ChoiceFilter(choices=ServiceState.choices, label="State")
+    state = django_filters.ChoiceFilter(
+        choices=ServiceState.choices, label="State", empty_label="Any"
+    )
     group = django_filters.ModelChoiceFilter(
         field_name="provider_group",
         queryset=Service._meta.get_field("provider_group").related_model.objects.all(),
         label="Provider group",
+        empty_label="Any",
     )
 
     class Meta:
@@ -51,14 +54,19 @@ class AgencyFilter(django_filters.FilterSet):
     """Whom we serve: by words, standing and representative."""
 
     q = django_filters.CharFilter(method="search", label="Search", max_length=100)
-    standing = django_filters.ChoiceFilter(choices=STANDINGS, method="standing_as", label="SLA")
+    standing = django_filters.ChoiceFilter(
+        choices=STANDINGS, method="standing_as", label="SLA", empty_label="Any"
+    )
     representative = django_filters.ModelChoiceFilter(
-        queryset=get_user_model().objects.filter(is_representative=True), label="Representative"
+        queryset=get_user_model().objects.filter(is_representative=True),
+        label="Representative",
+        empty_label="Any",
     )
     active = django_filters.ChoiceFilter(
         field_name="is_active",
         choices=[("True", "Active"), ("False", "Not active")],
         label="Active",
+        empty_label="Any",
     )
 
     class Meta:
@@ -84,10 +92,17 @@ class AgencyFilter(django_filters.FilterSet):
 class UpdateFilter(django_filters.FilterSet):
     """ASD updates: by state and service."""
 
-    state = django_filters.ChoiceFilter(choices=UpdateState.choices, label="State")
-    service = django_filters.ModelChoiceFilter(queryset=Service.objects.all(), label="Service")
+    state = django_filters.ChoiceFilter(
+        choices=UpdateState.choices, label="State", empty_label="Any"
+    )
+    service = django_filters.ModelChoiceFilter(
+        queryset=Service.objects.all(), label="Service", empty_label="Any"
+    )
     agency = django_filters.ModelChoiceFilter(
-        field_name="request__agency", queryset=Agency.objects.all(), label="Agency"
+        field_name="request__agency",
+        queryset=Agency.objects.all(),
+        label="Agency",
+        empty_label="Any",
     )
 
     class Meta:

@@ -109,7 +109,6 @@ class AgreementForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, label_suffix="", **kwargs)
-        self.fields["starts_on"].initial = clock.today()
 
     def clean_reference(self) -> str:
         return plain(self.cleaned_data["reference"])
@@ -179,10 +178,20 @@ def is_used(row: Any) -> bool:
 
 
 CoveredFormSet = inlineformset_factory(
-    Agreement, CoveredService, form=CoveredForm, formset=KeepsUsed, extra=3
+    Agreement,
+    CoveredService,
+    form=CoveredForm,
+    formset=KeepsUsed,
+    extra=3,
+    can_delete_extra=False,
 )
 RateFormSet = inlineformset_factory(
-    Agreement, RateCardLine, form=RateForm, formset=KeepsUsed, extra=3
+    Agreement,
+    RateCardLine,
+    form=RateForm,
+    formset=KeepsUsed,
+    extra=3,
+    can_delete_extra=False,
 )
 
 

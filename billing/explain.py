@@ -29,26 +29,21 @@ class Explained:
     """A charge line with the sentence of its basis and where to read it up."""
 
     line: ChargeLine
-    currency: str
     source: str
     href: str
 
     @property
-    def sum_said(self) -> str:
-        """Rate × quantity = amount, as one would write it down."""
-        line = self.line
-        return (
-            f"{line.quantity} {line.unit} × {self.currency} {line.rate:,.2f} "
-            f"= {self.currency} {line.amount:,.2f}"
-        )
+    def measured(self) -> str:
+        """The quantity in words: "4.5 hours", "1 piece"."""
+        amount, unit = self.line.quantity, self.line.unit
+        plural = "" if amount == 1 or unit.endswith("s") else "s"
+        return f"{amount.normalize():f} {unit}{plural}"
 
 
 def explained(case: BillingCase) -> list[Explained]:
     """Every line of a case with its basis; fetch the case with `LINES`."""
     number = str(case.purchase_order) if case.purchase_order else ""
-    return [
-        Explained(line, case.currency, *_source(line, number)) for line in case.lines.all()
-    ]
+    return [Explained(line, *_source(line, number)) for line in case.lines.all()]
 
 
 def _source(line: ChargeLine, purchase_order: str) -> tuple[str, str]:

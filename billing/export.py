@@ -57,6 +57,7 @@ def case_data(case: BillingCase) -> dict[str, Any]:
                 "evidence": row.line.evidence,
                 "quantity": row.line.quantity,
                 "unit": row.line.unit,
+                "measured": row.measured,
                 "rate": row.line.rate,
                 "amount": row.line.amount,
             }

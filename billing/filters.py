@@ -17,10 +17,15 @@ class BillingFilter(django_filters.FilterSet):
     """State, avenue, agency, when it was opened, words."""
 
     q = django_filters.CharFilter(method="search", label="Search", max_length=100)
-    state = django_filters.ChoiceFilter(choices=BillingState.choices, label="State")
-    avenue = django_filters.ChoiceFilter(choices=Avenue.choices, label="Avenue")
+    state = django_filters.ChoiceFilter(
+        choices=BillingState.choices, label="State", empty_label="Any"
+    )
+    avenue = django_filters.ChoiceFilter(choices=Avenue.choices, label="Avenue", empty_label="Any")
     agency = django_filters.ModelChoiceFilter(
-        field_name="request__agency", queryset=Agency.objects.all(), label="Agency"
+        field_name="request__agency",
+        queryset=Agency.objects.all(),
+        label="Agency",
+        empty_label="Any",
     )
     opened_from = django_filters.DateFilter(
         field_name="opened_at", lookup_expr="date__gte", label="Opened from", widget=DATE

@@ -39,12 +39,14 @@ def billing_section(request: Request, user: "User") -> dict[str, Any]:
     draft = next((case for case in cases if case.state == BillingState.DRAFT), None)
     if draft is not None:
         _with_edit_offers(request, user, draft)
+    ask = next(iter(offers(request, user, names={"request_asd_update"})), None)
     updates = ServiceUpdate.objects.filter(request=request).select_related(
         "service", "requested_by"
     )
     return {
         "billing_cases": cases,
         "updates": list(updates),
+        "asks_here": ask is not None and ask.action.place == "billing",
         "new_services": list(request.proposed_services.order_by("-pk")),
     }
 
