@@ -243,15 +243,10 @@ class SplitNeedForm(RowForm):
         max_length=160, required=False, help_text="Empty: the need's own words."
     )
     description = forms.CharField(max_length=20_000, required=False, widget=area())
-    service = forms.ModelChoiceField(
-        Service.objects.none(), required=False, empty_label="Not known yet",
-        label="Existing service",
-    )  # fmt: skip
 
     def prepare(self) -> None:
         super().prepare()
         self.fields["need"].queryset = self.fields["need"].queryset.filter(split_to=None)
-        self.fields["service"].queryset = Service.objects.orderable()
 
 
 class DetermineForm(ActionForm):

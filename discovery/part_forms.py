@@ -161,6 +161,7 @@ class SubstituteForm(LineRow, ReasonForm):
     """Another part in its place (D12)."""
 
     states = ("requested", "rated", "coded", "listed", "ordered")
+    line = forms.ModelChoiceField(PartLine.objects.none(), label="Instead of")
     part = forms.ModelChoiceField(
         Part.objects.none(), required=False, label="Substitute from the list"
     )

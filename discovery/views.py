@@ -11,7 +11,13 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from discovery import pdf
-from discovery.filters import DiscoveryFilter, PartFilter, PartLineFilter, ProposalFilter
+from discovery.filters import (
+    TO_DO,
+    DiscoveryFilter,
+    PartFilter,
+    PartLineFilter,
+    ProposalFilter,
+)
 from discovery.models import Discovery, Part, PartLine, Proposal, PublishedList, TeamMember
 from workflow.exports import csv_response
 
@@ -218,7 +224,7 @@ def part_lines(request: HttpRequest) -> HttpResponse:
     found = PartLineFilter(request.GET, queryset=rows, request=request)
     if request.GET.get("export") == "csv":
         return csv_response(found.qs, LINE_COLUMNS, "part-lines.csv")
-    context = {"filter": found, "page": _page(request, found.qs)}
+    context = {"filter": found, "page": _page(request, found.qs), "to_do": dict(TO_DO)}
     return render(request, "discovery/part_lines.html", context)
 
 

@@ -151,9 +151,7 @@ def judge_need(
 
 @action("split_need", "Split off", model=REQUEST, at=[S.DISCOVERY], form=forms.SplitNeedForm,
         who=[car], given=[LATE], when=LATE, place="discovery", order=17)  # fmt: skip
-def split_need(
-    request: Request, *, by: Actor, need: Need, title: str, description: str, service: Any = None
-) -> Request:
+def split_need(request: Request, *, by: Actor, need: Need, title: str, description: str) -> Request:
     """More than was asked: the need becomes a linked request of its own (D7, X4)."""
     told = f"{need.description}\n\nFound in the discovery of {request.reference}."
     part = take_in(
@@ -162,7 +160,6 @@ def split_need(
         contact=request.contact,
         title=title or need.description[:160],
         description=description or told,
-        service=service,
         needed_by=request.needed_by,
         channel=Request.Channel.SPLIT,
         impact=request.impact,
