@@ -15,7 +15,7 @@ from requests_app.tracking import tracking_url
 from requests_app.triage import CHECKLIST, Recommendation, Scope, recommend, scope_of, standard_from
 from workflow import clock
 from workflow.models import User
-from workflow.registry import ActionForm, Offer, offers, sections_of
+from workflow.registry import ActionForm, Offer, Section, offers, sections_of
 
 REQUEST = "requests_app.request"
 ENTRIES, CHANGES = 20, 25
@@ -62,10 +62,12 @@ def page_context(
     scope = scope_of(req, req.service)
     represents = req.is_represented_by(user)
     files = list(_files(req))
+    parts = sections_of(req, user)
     return {
         "req": req,
         "offers": by_name,
         **_next(found),
+        "below": _below(found, parts),
         "acted": bound[0] if bound else "",
         "refusal": refusal,
         "kept": kept or [],
@@ -82,7 +84,7 @@ def page_context(
         "related": related(req, user),
         "billing_cases": list(req.billing_cases.all()),
         "changes": changes_page(req, params.get("changes")),
-        "sections": sections_of(req, user),
+        "sections": parts,
         **_triage(req, by_name.get("triage"), scope),
     }
 
@@ -116,6 +118,16 @@ def _next(found: list[Offer]) -> dict[str, list[Offer]]:
         "beside": [o for o in beside if not o.blockers],
         "beside_blocked": [o for o in beside if o.blockers],
     }
+
+
+def _below(found: list[Offer], parts: list[Section]) -> list[Offer]:
+    """What can be done now in a section further down, so that nobody has to look for it."""
+    names = {part.name for part in parts}
+    return [
+        o
+        for o in found
+        if o.action.place in names and not o.blockers and not o.form.hidden_fields()
+    ]
 
 
 def waits(req: Request) -> dict[str, str]:
