@@ -15,7 +15,7 @@ from requests_app.states import S
 from workflow.api import Pages, PlainInput
 
 
-class EntryData(serializers.ModelSerializer):
+class ScheduleEntryData(serializers.ModelSerializer):
     """A place in the 60-day schedule."""
 
     hours = serializers.DecimalField(max_digits=9, decimal_places=2, read_only=True)
@@ -32,10 +32,10 @@ class ScheduleRow(serializers.Serializer):
     request = RequestRow(source="*", read_only=True)
     entry = serializers.SerializerMethodField()
 
-    @extend_schema_field(EntryData(allow_null=True))
+    @extend_schema_field(ScheduleEntryData(allow_null=True))
     def get_entry(self, req: Any) -> Any:
         entry = next(iter(req.active_entries), None)
-        return EntryData(entry).data if entry else None
+        return ScheduleEntryData(entry).data if entry else None
 
 
 class WorkRow(serializers.Serializer):

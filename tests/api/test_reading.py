@@ -13,7 +13,6 @@ from tests.walk import (
     to_assigned,
     to_awaiting,
     to_billing,
-    to_discovery,
     to_in_fulfillment,
     to_pending,
     to_scheduled,
@@ -163,7 +162,7 @@ def test_the_queries_of_a_list_do_not_grow(
 
 def test_a_proposal_is_read_in_its_latest_version(api: Api, office: Office) -> None:
     """D8."""
-    request = to_discovery(office)
+    request = office.request()
     do(request, "draft_proposal", office.rep, summary="One line.", valid_until=later(30))
     proposal = request.proposals.get()
     client = api(office.rep)
