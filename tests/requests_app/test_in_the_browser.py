@@ -1,0 +1,116 @@
+"""The request pages in real Chromium: nothing typed ever runs, and everything works by hand."""
+
+from typing import Any
+
+import pytest
+
+from requests_app.models import Request
+from tests.factories import AgencyFactory, ContactFactory, Office
+from tests.walk import do, later
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+SCRIPT = "<img src=x onerror=\"document.title='ran'\"><script>document.title='ran'</script>"
+
+
+def sign_in(page: Any, user: Any) -> None:
+    page.goto("/login/")
+    page.fill("input[name=username]", user.username)
+    page.fill("input[name=password]", "throughline-test")
+    page.click("main button[type=submit]")
+
+
+def test_no_script_that_people_type_runs_on_any_page_of_a_request(page):
+    """TC05, the basic part: list, page, history, print, intake and the answers of an action."""
+    office = Office()
+    agency = AgencyFactory(name=f"Agency {SCRIPT}", representative=office.rep)
+    contact = ContactFactory(agency=agency, name=SCRIPT[:110])
+    request = office.request(
+        agency=agency, contact=contact, title=SCRIPT[:150], description=SCRIPT, service=None
+    )
+    do(request, "comment", office.rep, text=SCRIPT, public="yes")
+    do(request, "hold", office.rep, reason=SCRIPT, review_on=later(3), waiting_for="other")
+    sign_in(page, office.rep)
+    address = request.get_absolute_url()
+    for path in ("/requests/?scope=all", address, f"{address}?changes=1", f"{address}?print=1",
+                 f"/requests/new/?agency={agency.pk}"):  # fmt: skip
+        page.goto(path)
+        assert "img src=x" in page.content() or "&lt;img" in page.content(), path
+        assert page.title() != "ran", path
+    page.goto(address)
+    page.locator('form[data-action="comment"] textarea').fill(SCRIPT)
+    page.locator('form[data-action="comment"] button').click()
+    assert page.title() != "ran"
+
+
+def test_the_answers_of_triage_change_the_recommendation_while_they_are_given(page):
+    office = Office()
+    request = office.request()
+    sign_in(page, office.rep)
+    page.goto(request.get_absolute_url())
+    assert "stays in triage" in page.locator(".triage-answer").inner_text()
+    page.locator('input[name="solution"][value="no"]').check()
+    page.get_by_text("Yes to the whole checklist makes it an assistance request.").wait_for()
+    page.locator('form[data-action="triage"] button[type=submit]').click()
+    page.get_by_text(f"{request.reference} is now: Awaiting scheduling.").wait_for()
+
+
+def test_whether_the_customer_reads_it_is_said_on_the_button_and_by_the_colour(page):
+    """X6: internal is the default; the public one looks and reads differently."""
+    office = Office()
+    request = office.request()
+    sign_in(page, office.rep)
+    page.goto(request.get_absolute_url())
+    form = page.locator('form[data-action="comment"]')
+    colour = "e => getComputedStyle(e).backgroundColor"
+    internal = form.evaluate(colour)
+    assert form.locator("button").inner_text() == "Add internal update"
+    form.locator('input[value="yes"]').check()
+    assert form.locator("button").inner_text() == "Send to the customer"
+    assert form.evaluate(colour) != internal
+
+
+def test_the_contacts_follow_the_chosen_agency(page):
+    office = Office()
+    other = ContactFactory(agency=AgencyFactory(name="Ferry Office"))
+    sign_in(page, office.rep)
+    page.goto("/requests/new/")
+    page.fill("#agency-search", "ferry")
+    page.locator("#id_agency option", has_text=office.agency.name).wait_for(state="detached")
+    page.select_option("#id_agency", label="Ferry Office")
+    page.locator("#id_contact option", has_text=other.name).wait_for(state="attached")
+    page.select_option("#id_contact", label=other.name)
+    page.fill("#id_title", "Wireless on the pier")
+    page.fill("#id_description", "For passengers who wait.")
+    page.locator("form.intake button.btn-primary").click()
+    page.get_by_text("is taken in; the customer is told.").wait_for()
+    assert Request.objects.get().contact == other
+
+
+def test_intake_works_without_script(browser, live_server, settings):
+    office = Office()
+    settings.BASE_URL = live_server.url
+    context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
+    page = context.new_page()
+    sign_in(page, office.rep)
+    page.goto("/requests/new/")
+    page.select_option("#id_agency", label=office.agency.name)
+    page.fill("#id_title", "Wireless on the pier")
+    page.fill("#id_description", "For passengers who wait.")
+    page.get_by_role("button", name="Show the contacts of this agency").click()
+    page.select_option("#id_contact", label=office.contact.name)
+    page.locator("form.intake button.btn-primary").click()
+    assert "is taken in; the customer is told." in page.content()
+    context.close()
+    assert Request.objects.get().title == "Wireless on the pier"
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_no_page_is_wider_than_the_screen(page, width):
+    office = Office()
+    request = office.request(title="W" * 160, description="x" * 400)
+    do(request, "comment", office.rep, text="y" * 400, public="")
+    page.set_viewport_size({"width": width, "height": 900})
+    sign_in(page, office.rep)
+    for path in ("/requests/", "/requests/new/", request.get_absolute_url()):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
