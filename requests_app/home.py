@@ -8,12 +8,16 @@ from django.db.models import Count, DateTimeField, ExpressionWrapper, F, Min, Q,
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from notifications.models import Notice
+from requests_app.models import Request
+from requests_app.notice_section import TITLES, failed_for
 from requests_app.own_work import records_of, tasks_for, waiting_for_others
-from requests_app.states import WAITS_FOR, S
+from requests_app.pages import waits
+from requests_app.states import S
 from workflow import clock
 from workflow.models import User
 
-SHOWN, WAITING = 15, 10
+SHOWN, WAITING, FAILED = 15, 10, 10
 
 
 def _groups(user: User) -> QuerySet[Any]:
@@ -60,6 +64,18 @@ def teams(user: User) -> QuerySet[Any]:
     )
 
 
+def undelivered(user: User) -> list[tuple[Request, str, Notice]]:
+    """What did not reach somebody about a request that this person represents (F8)."""
+    if not user.is_representative:
+        return []
+    failed = list(failed_for(user).select_related("event").order_by("-created_at")[:FAILED])
+    requests = Request.objects.in_bulk({notice.event.stream_id for notice in failed})
+    return [
+        (requests[notice.event.stream_id], TITLES.get(notice.template, notice.template), notice)
+        for notice in failed
+    ]
+
+
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
     """What to do next is the first thing one sees."""
@@ -69,8 +85,9 @@ def home(request: HttpRequest) -> HttpResponse:
     context = {
         "tasks": tasks[:SHOWN],
         "more_tasks": tasks[SHOWN:],
-        "waiting": [(req, WAITS_FOR[req.state]) for req in waiting[:WAITING]],
+        "waiting": [(req, waits(req)) for req in waiting[:WAITING]],
         "more_waiting": len(waiting) > WAITING,
+        "undelivered": undelivered(user),
         "teams": teams(user),
     }
     return render(request, "home.html", context)

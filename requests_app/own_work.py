@@ -304,4 +304,11 @@ def waiting_for_others(user: User, busy: set[int]) -> QuerySet[Any]:
     mine = Q(specialist=user)
     if user.is_representative:
         mine |= Q(pk__in=Request.objects.represented_by(user).values("pk"))
-    return Request.objects.open().filter(mine).exclude(pk__in=busy).by_rule().for_list()
+    return (
+        Request.objects.open()
+        .filter(mine)
+        .exclude(pk__in=busy)
+        .by_rule()
+        .for_list()
+        .select_related("representative__deputy", "agency__representative__deputy")
+    )

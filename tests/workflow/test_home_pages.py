@@ -7,6 +7,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from notifications.models import Notice
 from requests_app.own_work import tasks_for
 from tests.factories import MembershipFactory, Office, UserFactory
 from tests.walk import (
@@ -226,7 +227,7 @@ def test_home_costs_the_same_for_ten_requests_as_for_two(office: Office, role):
     make()
     MembershipFactory(user=office.specialist)
     assert cost() <= before
-    assert before <= 14
+    assert before <= 16
 
 
 # The rail
@@ -273,3 +274,14 @@ def test_the_page_one_is_on_is_marked_once(office: Office):
     for address in ("/", "/requests/", "/reports/"):
         page = signed_in(office.rep).get(address).content.decode()
         assert page.count('aria-current="page"') == 1
+
+
+def test_the_representative_hears_of_what_did_not_reach_somebody(office: Office):
+    """F8: a notice that failed for good is somebody's task."""
+    request = office.request()
+    notice = Notice.objects.filter(event__stream_id=request.pk).first()
+    Notice.objects.filter(pk=notice.pk).update(state=Notice.State.FAILED)
+    page = signed_in(office.rep).get("/").content.decode()
+    assert "Could not be delivered" in page
+    assert notice.address in page
+    assert "Could not be delivered" not in signed_in(office.rep2).get("/").content.decode()
