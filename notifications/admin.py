@@ -8,8 +8,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
 
-from notifications.delivery import resend
 from notifications.models import Notice
+from notifications.outbox import resend
 from notifications.rendering import render_notice
 
 
@@ -17,19 +17,23 @@ from notifications.rendering import render_notice
 class NoticeAdmin(admin.ModelAdmin):
     list_display = ["created_at", "template", "address", "state", "attempts", "sent_at", "preview"]
     list_filter = ["state", "template"]
-    search_fields = ["address", "context__reference"]
-    list_select_related = ["recipient"]
+    search_fields = ["address", "context__reference", "last_error"]
+    date_hierarchy = "created_at"
     show_full_result_count = False
     actions = ["send_again"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A form that is saved would write back a state that a worker changed meanwhile."""
+        return False
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [f.name for f in Notice._meta.fields]
+    def has_resend_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("notifications.change_notice")
 
     @admin.display(description="preview")
     def preview(self, notice: Notice) -> str:
@@ -55,9 +59,7 @@ class NoticeAdmin(admin.ModelAdmin):
         )
         return response
 
-    @admin.action(description="Send failed notices again", permissions=["change"])
+    @admin.action(description="Send failed notices again", permissions=["resend"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Notice]) -> None:
-        failed = list(queryset.filter(state=Notice.State.FAILED))
-        for notice in failed:
-            resend(notice)
-        messages.success(request, f"{len(failed)} notices are queued once more.")
+        number = resend(queryset)
+        messages.success(request, f"{number} failed notices are queued once more.")

@@ -1,16 +1,24 @@
 """Writing to the outbox: called by the door only, inside the transaction of the change."""
 
+import contextlib
 import logging
+import queue
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import models, transaction
+from django.utils import timezone
 
 from notifications.models import Notice
 from notifications.tasks import deliver
 
 log = logging.getLogger(__name__)
+
+_to_publish: queue.Queue[str] = queue.Queue(maxsize=1000)
+_publisher: threading.Thread | None = None
+_starting = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -58,10 +66,41 @@ def enqueue(
 
 
 def nudge(notice_ids: list[str]) -> None:
-    """Tell a worker that notices wait. A broker that is down never fails the user's action."""
+    """Tell a worker that notices wait, without waiting: a broker that is down or frozen costs the
+    person nothing, whatever its client does about it. What is lost here the sweep sends."""
     for notice_id in notice_ids:
+        with contextlib.suppress(queue.Full):
+            _to_publish.put_nowait(notice_id)
+    with _starting:
+        global _publisher
+        if _publisher is None or not _publisher.is_alive():
+            _publisher = threading.Thread(target=_publish, name="nudge", daemon=True)
+            _publisher.start()
+
+
+def _publish() -> None:
+    """The one thread of a process that talks to the broker for those who must not wait."""
+    while True:
+        notice_id = _to_publish.get()
         try:
             deliver.delay(notice_id)
         except Exception as error:  # noqa: BLE001 - whatever the broker raises, the sweep will send it
             log.warning("broker not reached, the sweep will send notice %s: %s", notice_id, error)
-            return
+            _forget()
+
+
+def _forget() -> None:
+    """What waits behind a broker that does not answer is left to the sweep."""
+    with contextlib.suppress(queue.Empty):
+        while True:
+            _to_publish.get_nowait()
+
+
+def resend(notices: models.QuerySet[Notice]) -> int:
+    """Queue failed notices once more, from the first attempt; says how many."""
+    ids = [str(pk) for pk in notices.filter(state=Notice.State.FAILED).values_list("pk", flat=True)]
+    queued = Notice.objects.filter(pk__in=ids, state=Notice.State.FAILED).update(
+        state=Notice.State.QUEUED, attempts=0, next_try_at=timezone.now()
+    )
+    transaction.on_commit(lambda: nudge(ids), robust=True)
+    return queued

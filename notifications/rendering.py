@@ -1,12 +1,17 @@
 """A notice as a mail: one template gives subject and text, and the HTML is laid out from them."""
 
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 from django.template.loader import render_to_string
 from django.utils import translation
+from django.utils.dateparse import parse_date, parse_datetime
 
 from notifications.models import Notice
+
+DAYS = ("first_day", "last_day", "review_on", "valid_until")
+MOMENTS = ("due_at",)
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ def one_line(text: str) -> str:
 
 def render(template: str, context: dict[str, Any], language: str = "en") -> Mail:
     """Render `notifications/<template>.txt`: its subject, a line of dashes, its text."""
-    facts = {"language": language, **context}
+    facts = {"language": language, **context, **_dates(context)}
     with translation.override(language):
         source = render_to_string(f"notifications/{template}.txt", facts)
         subject, _, body = source.partition("\n---\n")
@@ -39,8 +44,21 @@ def render(template: str, context: dict[str, Any], language: str = "en") -> Mail
             "button": translation.gettext("Open the request"),
         }
         html = render_to_string("notifications/base.html", layout)
-    text = f"{body}\n\n{link}\n\n{facts.get('reference', '')} · {facts.get('agency', '')}\n"
-    return Mail(subject, text, html)
+    about = " · ".join(filter(None, [facts.get("reference"), facts.get("agency")]))
+    return Mail(subject, "\n\n".join(filter(None, [body, link, about])) + "\n", html)
+
+
+def _dates(context: dict[str, Any]) -> dict[str, date | datetime | None]:
+    """Dates came as plain JSON; templates say them in words and in the office's zone."""
+    days = {name: _parsed(parse_date, context.get(name)) for name in DAYS}
+    return {**days, **{name: _parsed(parse_datetime, context.get(name)) for name in MOMENTS}}
+
+
+def _parsed(parse: Any, text: Any) -> Any:
+    try:
+        return parse(str(text or ""))
+    except ValueError:
+        return None
 
 
 def render_notice(notice: Notice) -> Mail:

@@ -1,0 +1,107 @@
+"""What was said to whom about a request, and how it went; what failed can be sent again (F8)."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Case, QuerySet, Value, When
+
+from notifications.models import Notice
+from notifications.outbox import resend
+from requests_app.models import Request
+from requests_app.states import State
+from requests_app.who import staff
+from workflow.actors import Actor
+from workflow.door import record
+from workflow.registry import ActionForm, action, section
+
+if TYPE_CHECKING:
+    from workflow.models import User
+
+REQUEST = "requests_app.request"
+SHOWN = 15
+TITLES = {
+    "received": "Received",
+    "routed": "Sent on",
+    "discovery_started": "Discovery started",
+    "proposal_issued": "Proposal issued",
+    "proposal_accepted": "Proposal accepted",
+    "proposal_declined": "Proposal declined",
+    "scheduled": "Scheduled",
+    "on_hold": "On hold",
+    "needs_answer": "Question to the customer",
+    "comment": "Message",
+    "assistance_fulfilled": "Fulfilled",
+    "rfc_fulfilled": "Request for Change fulfilled",
+    "declined": "Closed without fulfillment",
+    "cancelled": "Cancelled",
+    "reopened": "Reopened",
+    "queue_new": "New in the queue",
+    "transferred": "Transferred",
+    "parts_started": "Parts maintenance started",
+    "returned_to_triage": "Returned to triage",
+    "test_failed": "Test failed",
+    "notice_due": "Customer notice due",
+    "billing_opened": "Billing opened",
+    "billing_returned": "Billing returned",
+    "handed_over": "Handed over",
+    "assigned": "Assigned",
+    "team_invited": "Discovery team",
+}
+
+
+def notices_of(request: Request) -> QuerySet[Notice]:
+    """Every notice about a request, what failed first, then the newest."""
+    stream = ContentType.objects.get_for_model(Request)
+    urgent = Case(When(state=Notice.State.FAILED, then=Value(0)), default=Value(1))
+    return Notice.objects.filter(event__stream_type=stream, event__stream_id=request.pk).order_by(
+        urgent, "-created_at", "pk"
+    )
+
+
+def failed_for(user: "User") -> QuerySet[Notice]:
+    """Failed notices about requests that this person represents: somebody was not told."""
+    mine = Request.objects.represented_by(user).values("pk")
+    return Notice.objects.filter(
+        state=Notice.State.FAILED,
+        event__stream_type=ContentType.objects.get_for_model(Request),
+        event__stream_id__in=mine,
+    )
+
+
+@section("notices", "Notices", model=REQUEST, template="notifications/_log.html", order=95,
+         show=lambda request, user: notices_of(request).exists())  # fmt: skip
+def notice_section(request: Request, user: "User") -> dict[str, Any]:
+    """The delivery log: who was told what and when, and whom it did not reach."""
+    rows = list(notices_of(request)[: SHOWN + 1])
+    return {
+        "notices": [
+            (notice, TITLES.get(notice.template, notice.template)) for notice in rows[:SHOWN]
+        ],
+        "more_notices": len(rows) > SHOWN,
+        "failed_notices": sum(notice.state == Notice.State.FAILED for notice in rows),
+    }
+
+
+class ResendForm(ActionForm):
+    """Which failed notice is sent again."""
+
+    notice = forms.ModelChoiceField(Notice.objects.none(), widget=forms.HiddenInput)
+
+    def prepare(self) -> None:
+        field = self.fields["notice"]
+        field.queryset = notices_of(self.subject).filter(state=Notice.State.FAILED)
+        field.error_messages["invalid_choice"] = "This notice has not failed, or not any more."
+
+
+@action("resend_notice", "Send again", model=REQUEST, at=State, form=ResendForm,
+        who=[staff], place="notices", order=95, on_hold=True)  # fmt: skip
+def resend_notice(request: Request, *, by: Actor, notice: Notice) -> None:
+    """A notice that could not be delivered is queued once more, to the same address."""
+    resend(Notice.objects.filter(pk=notice.pk))
+    record(
+        request,
+        "resend_notice",
+        by=by,
+        facts={"notice": TITLES.get(notice.template, notice.template), "to": notice.address},
+    )
