@@ -162,7 +162,7 @@ class KeepsUsed(BaseInlineFormSet):
         super().clean()
         for form in self.deleted_forms:
             if form.instance.pk and is_used(form.instance):
-                form.add_error(None, "A charge stands on this rate: give it an end instead.")
+                raise forms.ValidationError("A charge stands on this rate: give it an end instead.")
 
     def get_deletion_widget(self) -> forms.Widget:
         return forms.CheckboxInput(attrs={"class": "form-check-input"})

@@ -183,9 +183,7 @@ def service_step(request: HttpRequest, slug: str, step: str) -> HttpResponse:
     except Refused as refused:
         return _service_page(request, _service(request, slug), refusal=str(refused), status=409)
     except ValidationError as error:
-        form.add_error(None, error) if not hasattr(error, "error_dict") else form._update_errors(
-            error
-        )
+        form.add_error(None, error)
         return _service_page(request, service, bound=(step, form), status=422)
     messages.success(request, f"{moved} is now: {moved.get_state_display().lower()}.")
     return redirect(moved)

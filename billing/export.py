@@ -102,14 +102,18 @@ def _typst_source() -> bytes:
     return Path(get_template("billing/charge.typ").origin.name).read_bytes()
 
 
+def _compiled(data: str) -> bytes:
+    """Accessible PDF/UA-1; where a name has a letter that no font shows, a plain PDF instead."""
+    source, inputs = _typst_source(), {"data": data}
+    try:
+        return typst.compile(source, format="pdf", sys_inputs=inputs, pdf_standards=["ua-1"])
+    except typst.TypstError:
+        return typst.compile(source, format="pdf", sys_inputs=inputs)
+
+
 def as_pdf(case: BillingCase) -> HttpResponse:
-    """The charge as a document a person can keep; accessible PDF/UA-1."""
-    pdf = typst.compile(
-        _typst_source(),
-        format="pdf",
-        sys_inputs={"data": json.dumps(_printed(case), cls=DjangoJSONEncoder)},
-        pdf_standards=["ua-1"],
-    )
+    """The charge as a document a person can keep."""
+    pdf = _compiled(json.dumps(_printed(case), cls=DjangoJSONEncoder))
     response = HttpResponse(pdf, content_type="application/pdf")
     response["Content-Disposition"] = f'attachment; filename="{case.reference}.pdf"'
     return response
