@@ -116,9 +116,18 @@ def proposals_section(request: Request, user: "User") -> dict[str, Any]:
     }
 
 
+def _has_parts(request: Request, user: "User") -> bool:
+    """Where there are parts, or where one can find that some are needed (D11)."""
+    if request.state in (S.PARTS_MAINTENANCE, S.PLANNING, S.IN_FULFILLMENT, S.TESTING):
+        return True
+    if request.part_lines.exists():
+        return True
+    discovery = request.discovery if request.state == S.DISCOVERY else None
+    return discovery is not None and discovery.state in (Stage.CLIENT_DISCOVERY, Stage.PROPOSING)
+
+
 @section("parts", "Parts and equipment", model=REQUEST, template="discovery/_parts.html", order=30,
-         show=lambda request, user: request.part_lines.exists()
-         or request.state in (S.DISCOVERY, S.PARTS_MAINTENANCE))  # fmt: skip
+         show=_has_parts)  # fmt: skip
 def parts_section(request: Request, user: "User") -> dict[str, Any]:
     """One line per part, with what is still to be done with it (D12)."""
     lines = list(

@@ -187,7 +187,7 @@ def determine(request: Request, *, by: Actor, determination: str, revised_scope:
 
 
 @action("revise_request", "Revise the request", model=REQUEST, at=[S.DISCOVERY],
-        form=forms.ReviseRequestForm, step="edit", when=OPEN_STAGE, place="discovery",
+        form=forms.ReviseRequestForm, step="edit", when=LATE, place="discovery",
         order=19)  # fmt: skip
 def revise_request(request: Request, *, by: Actor, title: str, description: str) -> Request:
     """The request's words follow the findings; the frozen original is kept beside them (D7)."""
