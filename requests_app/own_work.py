@@ -31,6 +31,32 @@ PROPOSALS = {
 }
 
 
+# Where on the request's page it is done; everything else under "What happens next"
+PLACES = {
+    "Document the service": "discovery",
+    "Assemble the team": "discovery",
+    "Carry on discovery": "discovery",
+    "Complete the discovery": "discovery",
+    "Build the proposal": "proposals",
+    "Issue the proposal": "proposals",
+    "Revise the proposal": "proposals",
+    "Revise or close": "proposals",
+    "Ask for the answer": "proposals",
+    "Record the purchase order": "proposals",
+    "See to its parts": "parts",
+    "Plan the work": "plan",
+    "Do the work": "plan",
+    "Do your part": "plan",
+    "Test it": "tests",
+    "Initiate billing": "billing",
+    "Record the customer": "billing",
+    "Ask for the ASD update": "billing",
+    "Ask again or waive": "billing",
+    "Apply the ASD update": "billing",
+    "Take the service live": "billing",
+}
+
+
 @dataclass(frozen=True)
 class Task:
     """One line of *Act now*: the request, what to do, why, and until when."""
@@ -44,6 +70,11 @@ class Task:
     def due(self) -> date | datetime | None:
         """Its own date where it has one, else the request's."""
         return self.until or self.req.due_at
+
+    @property
+    def place(self) -> str:
+        """The part of the request's page where it is done."""
+        return PLACES.get(self.what, "next-title")
 
     @property
     def is_late(self) -> bool:

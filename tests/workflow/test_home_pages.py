@@ -179,7 +179,7 @@ def test_every_line_says_why_and_leads_to_its_request(office: Office):
     request = office.request()
     page = signed_in(office.rep).get("/").content.decode()
     assert "Decide triage" in page
-    assert f'href="/requests/{request.reference}/#next"' in page
+    assert f'href="/requests/{request.reference}/#next-title"' in page
     assert "Came in and waits for its way" in page
 
 
@@ -285,3 +285,22 @@ def test_the_representative_hears_of_what_did_not_reach_somebody(office: Office)
     assert "Could not be delivered" in page
     assert notice.address in page
     assert "Could not be delivered" not in signed_in(office.rep2).get("/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("walk", "role"),
+    [
+        (to_discovery, "rep"),
+        (to_planning, "specialist"),
+        (to_testing, "specialist"),
+        (to_billing, "rep"),
+        (to_customer_notice, "rep"),
+        (to_awaiting, "lead"),
+    ],
+)
+def test_every_line_leads_to_a_place_that_is_on_the_page(office: Office, walk, role):
+    walk(office)
+    client = signed_in(getattr(office, role))
+    for task in client.get("/").context["tasks"]:
+        page = client.get(task.req.get_absolute_url()).content.decode()
+        assert f'id="{task.place}"' in page, task.what
