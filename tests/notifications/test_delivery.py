@@ -54,9 +54,6 @@ def test_a_line_break_in_a_name_makes_no_header(post: Post, event: Any) -> None:
     assert mail["Bcc"] is None
     assert "\n" not in mail["Subject"]
     assert len(mail["Subject"]) <= 180
-    assert (
-        email.message_from_bytes(mail.as_bytes(), policy=email.policy.default)["To"] == mail["To"]
-    )
     assert "<b>y</b>" not in mail.get_body(["html"]).get_content()
     assert "&lt;b&gt;y&lt;/b&gt;" in mail.get_body(["html"]).get_content()
 
