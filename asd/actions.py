@@ -20,6 +20,7 @@ from asd.models import (
 from workflow import clock
 from workflow.actors import Actor, as_actor
 from workflow.door import advance, record
+from workflow.machine import Refused
 from workflow.models import User
 
 # Services
@@ -89,6 +90,8 @@ def apply_update(update: ServiceUpdate, *, by: User | Actor) -> ServiceUpdate:
 def _use(update: ServiceUpdate) -> dict[str, Any]:
     """The agency's use of the service as the update says; a quantity of none ends it."""
     agency, service = update.request.agency, update.service
+    if service is None:
+        raise Refused("The update names no service: send it back.")
     since = update.starts_on or clock.today()
     used = AgencyService.objects.select_for_update().filter(
         agency=agency, service=service, until__isnull=True

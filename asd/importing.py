@@ -231,7 +231,8 @@ def take_service(row: dict[str, str], report: Report) -> Any:
 
 
 def _group(text: str) -> Any:
-    groups = Service._meta.get_field("provider_group").related_model.objects
+    groups: Any = forms.models.fields_for_model(Service, ["provider_group"])["provider_group"]
+    groups = groups.queryset
     group = (groups.filter(slug=text) | groups.filter(name__iexact=text)).first()
     if text and group is None:
         raise BadRow(f"provider_group: there is no group {text}.")

@@ -116,7 +116,7 @@ def of_rate_card(request: Request, used: Iterable[RateCardLine] = ()) -> list[Ba
 def of_parts(request: Request) -> list[Basis]:
     """The rate versions of the request's parts."""
     lines = request.part_lines.rated().filter(pass_number=request.pass_number)
-    rates = {line.rate_id: line.rate for line in lines.select_related("rate__part")}
+    rates: dict[Any, Any] = {x.rate_id: x.rate for x in lines.select_related("rate__part")}
     return [
         Basis(
             B.PARTS_LIST,
@@ -191,6 +191,7 @@ def _parts(request: Request, offered: set[int]) -> Iterator[tuple[Basis, Decimal
     """Parts at their rate version, unless the proposal's own lines charge for them."""
     by_key = {basis.row.pk: basis for basis in of_parts(request)}
     lines = request.part_lines.rated().filter(pass_number=request.pass_number)
+    line: Any
     for line in lines.select_related("rate__part"):
         if line.rate.part_id in offered or line.rate.rate <= 0:
             continue

@@ -57,7 +57,10 @@ def _source(line: ChargeLine, purchase_order: str) -> tuple[str, str]:
         since = date_format(rate.valid_from, "j M Y")
         said = f"{rate.agreement.reference}, rate card: {rate.service}, version of {since}"
         return said, f"/asd/agencies/{rate.agreement.agency.code}/#agreements"
-    rate = line.part_rate
+    return _part_source(line.part_rate)
+
+
+def _part_source(rate: Any) -> tuple[str, str]:
     code = f", billing code {rate.billing_code}" if rate.billing_code else ", no billing code yet"
     return f"Parts list: {rate.part.number}, rate version {rate.version}{code}", "/parts/"
 

@@ -5,13 +5,12 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import typst
+from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpResponse
-from django.template.loader import get_template
 from django.utils import timezone
 from django.utils.formats import date_format
 
@@ -99,7 +98,7 @@ def as_json(cases: Iterable[BillingCase], filename: str) -> HttpResponse:
 
 @lru_cache(maxsize=1)
 def _typst_source() -> bytes:
-    return Path(get_template("billing/charge.typ").origin.name).read_bytes()
+    return (settings.BASE_DIR / "templates" / "billing" / "charge.typ").read_bytes()
 
 
 def _compiled(data: str) -> bytes:

@@ -29,7 +29,7 @@ def _has_billing(request: Request, user: "User") -> bool:
          order=60, show=_has_billing)  # fmt: skip
 def billing_section(request: Request, user: "User") -> dict[str, Any]:
     """Every charge with its basis, what billing must know, and how the ASD stands (F12-F14)."""
-    cases = cases_of(request)
+    cases: list[Any] = cases_of(request)
     credited = credits_of(cases)
     for case in cases:
         case.explained = explained(case)

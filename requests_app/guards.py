@@ -139,7 +139,7 @@ def no_charge_lines(request: "Request") -> bool:
 
 @guard("Billing has been initiated: credit it in full first.")
 def billing_not_initiated(request: "Request") -> bool:
-    return not request.billing_cases.filter(state="initiated").exists()
+    return not _current(request, "billing_cases").filter(state="initiated").exists()
 
 
 @guard("Initiate billing first.")

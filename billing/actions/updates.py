@@ -36,7 +36,14 @@ def _ask(request: Request, by: Actor, **fields: Any) -> ServiceUpdate:
     )
 
 
-def _ask_for_update(
+@action("request_asd_update", "Request an ASD update", model=REQUEST,
+        at=[S.TESTING, S.CUSTOMER_NOTICE], form=forms.AskUpdateForm, who=[car],
+        given=[a_service_is_live, no_update_waiting], when=no_update_waiting,
+        place="billing", order=20)  # fmt: skip
+@action("request_asd_update", "Request the ASD update", model=REQUEST, at=[S.BILLING],
+        form=forms.AskUpdateForm, who=[car], given=[a_service_is_live, no_update_waiting],
+        when=no_update_waiting, place="next", order=20)  # fmt: skip
+def request_asd_update(
     request: Request,
     *,
     by: Actor,
@@ -56,21 +63,6 @@ def _ask_for_update(
         facts={"service": service, "change": change, "starts_on": starts_on, "quantity": quantity},
     )
     return update
-
-
-ASKING = {
-    "model": REQUEST,
-    "form": forms.AskUpdateForm,
-    "who": [car],
-    "given": [a_service_is_live, no_update_waiting],
-    "when": no_update_waiting,
-    "order": 20,
-}
-action("request_asd_update", "Request the ASD update", at=[S.BILLING], place="next", **ASKING)(
-    _ask_for_update
-)
-action("request_asd_update", "Request an ASD update", at=[S.TESTING, S.CUSTOMER_NOTICE],
-       place="billing", **ASKING)(_ask_for_update)  # fmt: skip
 
 
 @action("waive_asd_update", "No ASD update needed", model=REQUEST, at=AT, form=ReasonForm,

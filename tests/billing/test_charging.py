@@ -403,3 +403,17 @@ def test_two_open_cases_of_one_pass_cannot_be(office: Office) -> None:
     request = walk.to_billing(office)
     with pytest.raises(IntegrityError), transaction.atomic():
         BillingCase.objects.create(request=request, reference="BIL-2026-999999")
+
+
+def test_a_charge_of_an_earlier_pass_stands_and_holds_nothing_up_x3(office: Office) -> None:
+    """Guards read the current pass only: reopened work can be cancelled, its old charge stays."""
+    request = initiated(office)
+    do(request, "waive_asd_update", office.rep, reason="Nothing changes there.")
+    do(request, "settle", office.rep)
+    do(request, "notify_and_close", office.rep, message="Fulfilled.")
+    do(request, "reopen", office.rep, reason="One place does not work.")
+    assert request.billing_case is None
+    do(request, "cancel", office.rep, reason="It was the wrong plug.")
+    assert BillingCase.objects.get().state == "initiated"
+    do(request, "credit_billing", office.billing, reason="Goodwill for the trouble.")
+    assert BillingCase.objects.get().state == "credited"

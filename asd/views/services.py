@@ -1,28 +1,26 @@
-"""The catalogue of services and the ASD updates (D10, F14). Agencies: agency_views."""
+"""The catalogue of services, and one service with its steps (D10, F14)."""
 
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from asd.actions import add_service, edit_service, keeps_services
-from asd.filters import ServiceFilter, UpdateFilter
+from asd.filters import ServiceFilter
 from asd.forms import STEP_FORMS, ServiceForm, StepForm
-from asd.models import Service, ServiceUpdate, UpdateState
+from asd.models import Service
+from asd.views.pages import CHUNK, page_of
 from workflow import clock
 from workflow.actors import as_actor
 from workflow.door import advance
 from workflow.exports import csv_response
 from workflow.machine import Refused, find_step
 
-SIZE = 25
-CHUNK = 500
 SERVICE_COLUMNS = [
     ("Service", "name"),
     ("State", "get_state_display"),
@@ -33,24 +31,6 @@ SERVICE_COLUMNS = [
     ("Agencies that use it", "used_by_count"),
     ("Description", "description"),
 ]
-UPDATE_COLUMNS = [
-    ("Request", "request.reference"),
-    ("Agency", "request.agency.name"),
-    ("Service", "service.name"),
-    ("Change", "change"),
-    ("Quantity", "quantity"),
-    ("From", "starts_on"),
-    ("State", "get_state_display"),
-    ("Asked for by", "requested_by"),
-    ("Since", "state_since"),
-]
-
-
-def page_of(request: HttpRequest, rows: Any) -> Any:
-    """The page of a list that was asked for."""
-    return Paginator(rows, SIZE).get_page(request.GET.get("page"))
-
-
 # /asd/services/
 
 
@@ -187,22 +167,3 @@ def service_step(request: HttpRequest, slug: str, step: str) -> HttpResponse:
         return _service_page(request, service, bound=(step, form), status=422)
     messages.success(request, f"{moved} is now: {moved.get_state_display().lower()}.")
     return redirect(moved)
-
-
-# /asd/updates/
-
-
-@login_required
-@require_safe
-def update_list(request: HttpRequest) -> HttpResponse:
-    """ASD updates, those that wait on top; the ASD manager applies them from here (F14)."""
-    updates = ServiceUpdate.objects.visible_to(request.user).select_related(
-        "request__agency", "service", "requested_by"
-    )
-    waiting_first = updates.annotate(waits=Q(state=UpdateState.REQUESTED)).order_by("-waits", "-pk")
-    filtered = UpdateFilter(request.GET, queryset=waiting_first)
-    if request.GET.get("export") == "csv":
-        return csv_response(filtered.qs.iterator(CHUNK), UPDATE_COLUMNS, "asd-updates.csv")
-    page = page_of(request, filtered.qs)
-    context = {"filter": filtered, "page": page, "applies": keeps_services(request.user)}
-    return render(request, "asd/updates.html", context)

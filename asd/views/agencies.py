@@ -22,7 +22,7 @@ from asd.filters import AgencyFilter
 from asd.forms import AgencyForm, AgreementForm, ContactForm, CoveredFormSet, RateFormSet
 from asd.history import changes_of
 from asd.models import Agency, Agreement, Contact, CoveredService, RateCardLine
-from asd.views import CHUNK, page_of
+from asd.views.pages import CHUNK, page_of
 from workflow import clock
 from workflow.exports import csv_response
 

@@ -1,0 +1,1 @@
+"""The pages of the Agency Services Database."""
