@@ -33,7 +33,7 @@ class Recipient:
 
 
 def enqueue(
-    event: models.Model,
+    event: Any,
     template: str,
     recipients: Iterable[Recipient],
     context: dict[str, Any],
@@ -56,6 +56,7 @@ def enqueue(
             language=r.language,
             context={**context, **r.context},
             state=state,
+            created_at=event.at,
         )
         for r in by_address.values()
     )

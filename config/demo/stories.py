@@ -69,7 +69,7 @@ def _plan(rng: random.Random, count: int) -> list[tuple[Any, str, datetime]]:
         (assistance, S.ASSIGNED, 6, 1, 6),
         (held, "", 3, 3, 10),
         (enhancement, S.AWAITING_SCHEDULING, 6, 2, 8),
-        (enhancement, S.SCHEDULED, 8, 1, 5),
+        (enhancement, S.SCHEDULED, 16, 1, 5),
         (enhancement, S.PLANNING, 4, 14, 24),
         (enhancement, S.IN_FULFILLMENT, 6, 18, 30),
         (enhancement, S.TESTING, 4, 26, 40),
