@@ -1,8 +1,10 @@
 """The request pages in real Chromium: nothing typed ever runs, and everything works by hand."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as conf
 
 from requests_app.models import Request
 from tests.factories import AgencyFactory, ContactFactory, Office
@@ -102,6 +104,27 @@ def test_intake_works_without_script(browser, live_server, settings):
     assert "is taken in; the customer is told." in page.content()
     context.close()
     assert Request.objects.get().title == "Wireless on the pier"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_use_the_pages_of_a_request(page, scheme):
+    """WCAG 2.2 AA by axe-core, with everything unfolded."""
+    office = Office()
+    request, held = office.request(), office.request()
+    do(request, "comment", office.rep, text="Called them.", public="")
+    do(request, "comment", office.rep, text="Thank you.", public="yes")
+    do(held, "hold", office.rep, reason="Vendor.", review_on=later(3), waiting_for="vendor")
+    axe = (Path(conf.BASE_DIR) / "node_modules/axe-core/axe.min.js").read_text()
+    page.emulate_media(color_scheme=scheme)
+    sign_in(page, office.rep)
+    for path in ("/requests/?state=triage", "/requests/new/", request.get_absolute_url(),
+                 held.get_absolute_url(), f"{request.get_absolute_url()}?print=1"):  # fmt: skip
+        page.goto(path)
+        page.evaluate("document.querySelectorAll('main details').forEach(d => d.open = true)")
+        page.evaluate(axe)
+        tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+        found = page.evaluate("tags => axe.run(document, {runOnly: tags})", tags)["violations"]
+        assert [(v["id"], v["nodes"][0]["html"]) for v in found] == [], path
 
 
 @pytest.mark.parametrize("width", [400, 1280])

@@ -297,3 +297,9 @@ def test_a_request_of_long_ago_still_shows_its_page(office):
 def test_signing_in_comes_first(office):
     request = office.request()
     assert Client().get(request.get_absolute_url()).status_code == 302
+
+
+def test_what_can_be_done_further_down_is_named_on_top(office):
+    """In testing the way forward waits for a test run, whose form stands in its own section."""
+    html = text_of(page(office.specialist, to_testing(office)))
+    assert '<a href="#tests">Record a test run</a>' in html
