@@ -53,7 +53,11 @@ class NoticeAdmin(admin.ModelAdmin):
         notice = self.get_object(request, str(pk))
         if notice is None or not self.has_view_permission(request, notice):
             raise Http404
-        response = HttpResponse(render_notice(notice).html)
+        try:
+            html = render_notice(notice).html
+        except Exception as error:  # noqa: BLE001 - what a template raises is what one came to see
+            html = format_html("<p>It cannot be written: {}: {}</p>", type(error).__name__, error)
+        response = HttpResponse(html)
         response["Content-Security-Policy"] = (
             "sandbox; default-src 'none'; style-src 'unsafe-inline'"
         )

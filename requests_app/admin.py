@@ -1,8 +1,12 @@
 """Requests as records: everything of the process is read here and moved on the request's page."""
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.contenttypes.admin import GenericTabularInline
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.html import format_html
 
+from requests_app.case_models import TrackingToken
 from requests_app.models import (
     Attachment,
     Case,
@@ -12,7 +16,9 @@ from requests_app.models import (
     TriageDecision,
     Watcher,
 )
+from workflow import clock
 from workflow.admin import ReadOnly
+from workflow.models import Event
 
 
 class TriageInline(ReadOnly, admin.TabularInline):
@@ -24,6 +30,15 @@ class TriageInline(ReadOnly, admin.TabularInline):
 
 class WatcherInline(ReadOnly, admin.TabularInline):
     model = Watcher
+    extra = 0
+
+
+class EventInline(ReadOnly, GenericTabularInline):
+    model = Event
+    ct_field, ct_fk_field = "stream_type", "stream_id"
+    fields = ["number", "at", "name", "source", "target", "actor_name", "reason"]
+    readonly_fields = fields
+    ordering = ["-number"]
     extra = 0
 
 
@@ -50,7 +65,8 @@ class RequestAdmin(ReadOnly, admin.ModelAdmin):
     search_fields = ["reference", "title", "agency__name"]
     date_hierarchy = "created_at"
     show_full_result_count = False
-    inlines = [TriageInline, WatcherInline]
+    inlines = [TriageInline, WatcherInline, EventInline]
+    readonly_fields = ["page"]
 
     @admin.display(description="page")
     def page(self, request: Request) -> str:
@@ -87,3 +103,24 @@ class WatcherAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["request", "contact", "user"]
     list_select_related = ["request", "contact", "user"]
     search_fields = ["request__reference", "contact__name", "user__username"]
+
+
+@admin.register(TrackingToken)
+class TrackingTokenAdmin(ReadOnly, admin.ModelAdmin):
+    """Who has an address of the tracking page; the address itself is not kept."""
+
+    list_display = ["request", "contact", "created_at", "expires_at", "revoked_at"]
+    list_select_related = ["request", "contact"]
+    search_fields = ["request__reference", "contact__name", "contact__email"]
+    exclude = ["digest"]
+    actions = ["revoke"]
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("requests_app.change_trackingtoken")
+
+    @admin.action(
+        description="Revoke: it leads nowhere any more", permissions=["revoke"]
+    )
+    def revoke(self, request: HttpRequest, queryset: QuerySet[TrackingToken]) -> None:
+        number = queryset.filter(revoked_at__isnull=True).update(revoked_at=clock.now())
+        messages.success(request, f"{number} addresses are revoked.")
