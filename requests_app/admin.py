@@ -1,10 +1,11 @@
 """Requests as records: everything of the process is read here and moved on the request's page."""
 
 from django.contrib import admin, messages
-from django.contrib.contenttypes.admin import GenericTabularInline
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
+from django.utils.timezone import localtime
 
 from requests_app.case_models import TrackingToken
 from requests_app.models import (
@@ -18,7 +19,6 @@ from requests_app.models import (
 )
 from workflow import clock
 from workflow.admin import ReadOnly
-from workflow.models import Event
 
 
 class TriageInline(ReadOnly, admin.TabularInline):
@@ -30,15 +30,6 @@ class TriageInline(ReadOnly, admin.TabularInline):
 
 class WatcherInline(ReadOnly, admin.TabularInline):
     model = Watcher
-    extra = 0
-
-
-class EventInline(ReadOnly, GenericTabularInline):
-    model = Event
-    ct_field, ct_fk_field = "stream_type", "stream_id"
-    fields = ["number", "at", "name", "source", "target", "actor_name", "reason"]
-    readonly_fields = fields
-    ordering = ["-number"]
     extra = 0
 
 
@@ -65,13 +56,24 @@ class RequestAdmin(ReadOnly, admin.ModelAdmin):
     search_fields = ["reference", "title", "agency__name"]
     date_hierarchy = "created_at"
     show_full_result_count = False
-    inlines = [TriageInline, WatcherInline, EventInline]
-    readonly_fields = ["page"]
+    inlines = [TriageInline, WatcherInline]
+    readonly_fields = ["page", "history"]
 
     @admin.display(description="page")
     def page(self, request: Request) -> str:
         """Steps are taken on the request's own page, through the door."""
         return format_html('<a href="{}">Open</a>', request.get_absolute_url())
+
+    @admin.display(description="history")
+    def history(self, request: Request) -> str:
+        """The latest events; all of them are under Events."""
+        rows = request.events.order_by("-number")[:50]
+        return format_html_join(
+            mark_safe("<br>"),  # noqa: S308 - a constant
+            "{}. {:%Y-%m-%d %H:%M} {} ({} to {}) by {}. {}",
+            ((e.number, localtime(e.at), e.name, e.source or "-", e.target or "-", e.actor_name,
+              e.reason) for e in rows),
+        )  # fmt: skip
 
 
 @admin.register(Case)
@@ -118,9 +120,7 @@ class TrackingTokenAdmin(ReadOnly, admin.ModelAdmin):
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("requests_app.change_trackingtoken")
 
-    @admin.action(
-        description="Revoke: it leads nowhere any more", permissions=["revoke"]
-    )
+    @admin.action(description="Revoke: it leads nowhere any more", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[TrackingToken]) -> None:
         number = queryset.filter(revoked_at__isnull=True).update(revoked_at=clock.now())
         messages.success(request, f"{number} addresses are revoked.")

@@ -89,7 +89,7 @@ class ResendForm(ActionForm):
     notice = forms.ModelChoiceField(Notice.objects.none(), widget=forms.HiddenInput)
 
     def prepare(self) -> None:
-        field = self.fields["notice"]
+        field: Any = self.fields["notice"]
         field.queryset = notices_of(self.subject).filter(state=Notice.State.FAILED)
         field.error_messages["invalid_choice"] = "This notice has not failed, or not any more."
 

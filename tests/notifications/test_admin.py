@@ -6,6 +6,7 @@ import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Permission
+from django.core.checks import run_checks
 from django.test import Client
 from django.urls import reverse
 
@@ -138,3 +139,8 @@ def test_every_model_of_these_apps_is_here_or_has_its_reason() -> None:
         "workflow.UserEvent",
         "workflow.WorkingHoursEvent",
     }
+
+
+def test_the_checks_of_the_admin_are_content() -> None:
+    """What `manage.py` says on every start; tests alone do not ask."""
+    assert run_checks(tags=["admin"]) == []
