@@ -150,6 +150,7 @@ class Event(models.Model):
 
     stream_type = models.ForeignKey(ContentType, models.PROTECT, related_name="+")
     stream_id = models.BigIntegerField()
+    stream = GenericForeignKey("stream_type", "stream_id")
     number = models.PositiveIntegerField()
     subject_type = models.ForeignKey(ContentType, models.PROTECT, related_name="+")
     subject_id = models.BigIntegerField()
