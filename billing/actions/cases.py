@@ -47,7 +47,7 @@ def return_billing(request: Request, *, by: Actor, reason: str) -> Request:
 
 @action("initiate_billing", "Initiate billing", model=REQUEST, at=[S.BILLING],
         form=forms.InitiateForm, who=[car], when=case_forwarded,
-        given=[of_case(has_lines), of_case(customer_known), of_case(service_known),
+        given=[case_forwarded, of_case(has_lines), of_case(customer_known), of_case(service_known),
                of_case(parts_known)],
         place="next", order=10)  # fmt: skip
 def initiate_billing(
@@ -66,8 +66,8 @@ def initiate_billing(
 
 
 @action("credit_billing", "Credit in full", model=REQUEST, at=State, form=forms.CreditForm,
-        who=[car, billing_office], when=has_initiated_case, on_hold=True, place="billing",
-        order=40, danger=True)  # fmt: skip
+        who=[car, billing_office], given=[has_initiated_case], when=has_initiated_case,
+        on_hold=True, place="billing", order=40, danger=True)  # fmt: skip
 def credit_billing(request: Request, *, by: Actor, case: Any, reason: str) -> BillingCase:
     """The whole charge is taken back, with the reason; a new case may follow (F13)."""
     return advance(case, "credit", by=by, reason=reason)

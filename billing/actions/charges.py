@@ -82,9 +82,9 @@ def prefill_charge(request: Request, *, by: Actor) -> BillingCase:
     return fresh
 
 
-@action("refill_charge", "Fill in again", model=REQUEST, at=[S.TESTING], who=[member],
-        given=[test_passed, has_charge_basis], when=something_charged,
-        place="billing", order=26)  # fmt: skip
+@action("refill_charge", "Fill in again, replacing the lines", model=REQUEST,
+        at=[S.TESTING], who=[member], given=[test_passed, has_charge_basis],
+        when=something_charged, place="billing", order=26)  # fmt: skip
 def refill_charge(request: Request, *, by: Actor) -> BillingCase:
     """The same once more, when hours or parts came on top: what was there is replaced (F10)."""
     return prefill_charge(request, by=by)
@@ -165,7 +165,7 @@ def edit_charge_line(
 
 @action("remove_charge_line", "Remove", model=REQUEST, at=[S.TESTING],
         form=forms.RemoveLineForm, who=[member], when=something_charged, place="billing",
-        order=22, danger=True)  # fmt: skip
+        order=22)  # fmt: skip
 def remove_charge_line(request: Request, *, by: Actor, line: ChargeLine) -> None:
     """Not charged after all; the event keeps what it was (F12)."""
     facts = _facts(line)

@@ -17,31 +17,32 @@ REQUEST = "requests_app.request"
 
 
 @action("develop_service", "Start developing the service", model=REQUEST, at=OPEN,
-        form=forms.DevelopForm, who=[asd_manager, car], when=has_proposed_service,
-        place="billing", order=50)  # fmt: skip
+        form=forms.DevelopForm, who=[asd_manager, car], given=[has_proposed_service],
+        when=has_proposed_service, place="billing", order=50)  # fmt: skip
 def develop_service(request: Request, *, by: Actor, service: Service) -> Service:
     """The proposed service is being made (D10)."""
     return advance(service, "develop", by=by)
 
 
 @action("go_live", "Take the service live", model=REQUEST, at=State, form=forms.GoLiveForm,
-        who=[asd_manager], when=has_draft_service, place="next", order=28)  # fmt: skip
+        who=[asd_manager], given=[has_draft_service], when=has_draft_service,
+        place="next", order=28)  # fmt: skip
 def go_live(request: Request, *, by: Actor, service: Service, live_on: date) -> Service:
     """From that day the service can be used and billed (F14)."""
     return take_live(service, by=by, live_on=live_on)
 
 
 @action("cancel_service", "Cancel the proposed service", model=REQUEST, at=State,
-        form=forms.CancelServiceForm, who=[asd_manager, car], when=has_draft_service,
-        place="billing", order=52, danger=True)  # fmt: skip
+        form=forms.CancelServiceForm, who=[asd_manager, car], given=[has_draft_service],
+        when=has_draft_service, place="billing", order=52, danger=True)  # fmt: skip
 def cancel_service(request: Request, *, by: Actor, service: Service, reason: str) -> Service:
     """The draft is kept with its reason, never offered (D10)."""
     return advance(service, "cancel_service", by=by, reason=reason)
 
 
 @action("retire_service", "Retire the service", model=REQUEST, at=State,
-        form=forms.RetireServiceForm, who=[asd_manager], when=has_live_service,
-        place="billing", order=53, danger=True)  # fmt: skip
+        form=forms.RetireServiceForm, who=[asd_manager], given=[has_live_service],
+        when=has_live_service, place="billing", order=53, danger=True)  # fmt: skip
 def retire_service(request: Request, *, by: Actor, service: Service, reason: str) -> Service:
     """No longer offered; history keeps it (D10)."""
     return advance(service, "retire", by=by, reason=reason)

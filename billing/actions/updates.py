@@ -66,7 +66,7 @@ def request_asd_update(
 
 
 @action("waive_asd_update", "No ASD update needed", model=REQUEST, at=AT, form=ReasonForm,
-        who=[car], when=update_unsettled, order=31)  # fmt: skip
+        who=[car], given=[update_unsettled], when=update_unsettled, order=31)  # fmt: skip
 def waive_asd_update(request: Request, *, by: Actor, reason: str) -> ServiceUpdate:
     """No service record changes, with the reason: what was asked for is settled with it (F14)."""
     open_states = [UpdateState.REQUESTED, UpdateState.REFUSED]
@@ -78,16 +78,16 @@ def waive_asd_update(request: Request, *, by: Actor, reason: str) -> ServiceUpda
 
 
 @action("apply_asd_update", "Apply the ASD update", model=REQUEST, at=AT,
-        form=forms.ApplyUpdateForm, who=[asd_manager], when=update_waiting,
-        place="next", order=25)  # fmt: skip
+        form=forms.ApplyUpdateForm, who=[asd_manager], given=[update_waiting],
+        when=update_waiting, place="next", order=25)  # fmt: skip
 def apply_asd_update(request: Request, *, by: Actor, update: ServiceUpdate) -> ServiceUpdate:
     """The agency's use of the service is made or changed (F14)."""
     return apply_update(update, by=by)
 
 
 @action("send_back_asd_update", "Send the ASD update back", model=REQUEST, at=AT,
-        form=forms.SendBackUpdateForm, who=[asd_manager], when=update_waiting,
-        order=32)  # fmt: skip
+        form=forms.SendBackUpdateForm, who=[asd_manager], given=[update_waiting],
+        when=update_waiting, order=32)  # fmt: skip
 def send_back_asd_update(
     request: Request, *, by: Actor, update: ServiceUpdate, reason: str
 ) -> ServiceUpdate:

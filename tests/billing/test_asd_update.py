@@ -212,3 +212,28 @@ def test_with_two_proposed_services_one_is_chosen_d10(office: Office) -> None:
     states: dict[str, Any] = dict(Service.objects.values_list("name", "state"))
     assert (states["First"], states["Second"]) == ("proposed", "live")
     assert first.origin_request == request
+
+
+@pytest.mark.parametrize(
+    ("name", "person", "facts"),
+    [
+        ("apply_asd_update", "asd", {}),
+        ("send_back_asd_update", "asd", {"reason": "Why"}),
+        ("initiate_billing", "rep", FACTS),
+        ("credit_billing", "rep", {"reason": "Why"}),
+        ("credit_billing", "billing", {"reason": "Why"}),
+        ("go_live", "asd", {"live_on": "2026-01-01"}),
+        ("develop_service", "asd", {}),
+        ("cancel_service", "asd", {"reason": "Why"}),
+        ("retire_service", "asd", {"reason": "Why"}),
+        ("settle", "rep", {}),
+    ],
+)
+def test_what_is_not_there_is_refused_with_a_sentence_and_never_fails(
+    office: Office, name: str, person: str, facts: dict[str, str]
+) -> None:
+    request = walk.to_billing(office)
+    do(request, "initiate_billing", office.rep, **FACTS)
+    do(request, "credit_billing", office.rep, reason="Twice")
+    with pytest.raises(Refused):
+        do(request, name, getattr(office, person), **facts)
