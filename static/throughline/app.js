@@ -33,3 +33,25 @@ for (const box of document.querySelectorAll("[data-check-all]")) {
     }
   });
 }
+// What scrolls sideways on a narrow screen can be reached and scrolled by keyboard.
+const reachable = () => {
+  for (const box of document.querySelectorAll(".table-responsive, .line")) {
+    if (box.scrollWidth > box.clientWidth && !box.hasAttribute("tabindex")) box.tabIndex = 0;
+  }
+};
+reachable();
+window.addEventListener("resize", reachable);
+document.addEventListener("toggle", reachable, true);
+// What was typed and not sent is still there after leaving the page; gone when sent or signed out.
+const drafts = document.querySelectorAll('form[method="post"] textarea[id]');
+const draftKey = (field) => `draft ${location.pathname} ${field.id}`;
+for (const field of drafts) {
+  if (!field.value) field.value = sessionStorage.getItem(draftKey(field)) || "";
+  field.addEventListener("input", () => sessionStorage.setItem(draftKey(field), field.value));
+}
+document.addEventListener("submit", (event) => {
+  if (event.target.matches('[action="/logout/"]')) sessionStorage.clear();
+  for (const field of event.target.querySelectorAll("textarea[id]")) {
+    sessionStorage.removeItem(draftKey(field));
+  }
+});
