@@ -111,7 +111,11 @@ class DiscoverForm(ReasonForm):
     keep_parts = forms.BooleanField(required=False, initial=True, label="Keep open part lines")
 
     def prepare(self) -> None:
-        if self.subject.state != S.SCHEDULED and self.subject.state not in (S.PLANNING, S.IN_FULFILLMENT, S.TESTING):
+        if self.subject.state != S.SCHEDULED and self.subject.state not in (
+            S.PLANNING,
+            S.IN_FULFILLMENT,
+            S.TESTING,
+        ):
             del self.fields["keep_slot"]
         if self.subject.specialist_id is None:
             del self.fields["keep_specialist"]

@@ -61,9 +61,7 @@ def leads(request: "Request", event: "Event") -> Iterable[Recipient]:
     group = request.provider_group
     if group is None:
         return
-    for membership in group.memberships.filter(is_lead=True).select_related(
-        "user"
-    ):
+    for membership in group.memberships.filter(is_lead=True).select_related("user"):
         if membership.user_id != event.actor_id:
             yield from _staff(request, membership.user)
 
