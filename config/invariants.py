@@ -6,6 +6,7 @@ Everything is read in order and in chunks, so memory stays small however much th
 import hashlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
@@ -107,7 +108,8 @@ def states_follow_events() -> Iterator[str]:
             Subquery(last, CharField()),
             Cast("state", CharField()) if first is None else Value(first, CharField()),
         )
-        wrong = model._base_manager.annotate(led=led).exclude(state=F("led")).order_by("pk")
+        rows: Any = model._base_manager
+        wrong = rows.annotate(led=led).exclude(state=F("led")).order_by("pk")
         for row in wrong.iterator(chunk_size=CHUNK):
             yield f"{row}: it is {row.state}, but its events led to {row.led}."
 
@@ -152,8 +154,8 @@ def days_not_overbooked() -> Iterator[str]:
     unknown = ScheduledDay.objects.filter(entry__state__in=BOOKING).exclude(
         Exists(DayCapacity.objects.filter(group=OuterRef("entry__group"), day=OuterRef("day")))
     )
-    for row in unknown.select_related("entry__request").order_by("pk").iterator(chunk_size=CHUNK):
-        yield f"{row.entry}: booked on {row.day}, which the group's days do not know."
+    for part in unknown.select_related("entry__request").order_by("pk").iterator(chunk_size=CHUNK):
+        yield f"{part.entry}: booked on {part.day}, which the group's days do not know."
 
 
 def work_is_with_somebody() -> Iterator[str]:
@@ -171,7 +173,7 @@ def files_are_there() -> Iterator[str]:
     """I6: every attachment has its file, unchanged."""
     for row in Attachment.objects.order_by("pk").iterator(chunk_size=CHUNK):
         try:
-            with default_storage.open(row.file.name) as stored:
+            with default_storage.open(str(row.file.name)) as stored:
                 digest = hashlib.file_digest(stored, "sha256").hexdigest()
         except OSError:
             yield f"Attachment {row.pk} ({row.name}): its file is missing."

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import groupby
+from typing import Any
 
 from django.apps import apps
 
@@ -38,7 +39,7 @@ def people(row: Step) -> str:
 def diagram(model: type[Machine]) -> str:
     """A machine as a Mermaid state diagram; arrows say step and people."""
     lines = ["stateDiagram-v2"]
-    states = dict(model._meta.get_field("state").flatchoices)
+    states = _states(model)
     if model is Request:
         lines += _lanes(states)
     else:
@@ -103,18 +104,23 @@ def step_table(model: type[Machine]) -> str:
     return "\n".join(lines)
 
 
+def _states(model: type[Machine]) -> dict[str, str]:
+    """A machine's states with their labels, in the order of their list."""
+    meta: Any = model._meta
+    return dict(meta.get_field("state").flatchoices)
+
+
 def _place(model: type[Machine]) -> dict[str, int]:
     """Where a state stands in its list."""
-    states = [key for key, _ in model._meta.get_field("state").flatchoices]
-    return {key: place for place, key in enumerate(states)}
+    return {key: place for place, key in enumerate(_states(model))}
 
 
 def _given(group: list[Step]) -> str:
     """Sentences of guards and checks, each once."""
     seen: dict[str, None] = {}
     for row in group:
-        for rule in (*row.given, *row.check):
-            seen.setdefault(rule.sentence, None)
+        for sentence in (*(g.sentence for g in row.given), *(c.sentence for c in row.check)):
+            seen.setdefault(sentence, None)
     return " ".join(seen) or "-"
 
 
