@@ -12,7 +12,8 @@ from discovery.part_models import Part, PartLine, PartRate, PartReceipt, Publish
 from discovery.proposal_models import Proposal, ProposalLine, PurchaseOrder
 from requests_app.models import Request
 from requests_app.states import Kind
-from requests_app.who import SYSTEM, car, team
+from requests_app.who import SYSTEM, car
+from requests_app.who import team as on_team
 from workflow import clock
 from workflow.machine import guard, reason, step
 from workflow.models import Event, Machine
@@ -281,7 +282,7 @@ class Discovery(Machine):
     @step(
         Stage.CLIENT_DISCOVERY,
         Stage.PROPOSING,
-        who=[car, team],
+        who=[car, on_team],
         given=[has_findings, needs_judged, determined],
     )
     def finalise(self) -> None:

@@ -112,8 +112,9 @@ def start_client_discovery(request: Request, *, by: Actor) -> Discovery:
 def add_finding(request: Request, *, by: Actor, attachment: Any = None, **facts: Any) -> Finding:
     """A dated finding: a meeting, a note, a file (D6)."""
     kept = store(request, attachment, by=by) if attachment else None
+    author: Any = by.user  # only people find something: the system is not among the who
     finding = Finding.objects.create(
-        discovery=request.discovery, author=by.user, attachment=kept, at=clock.now(), **facts
+        discovery=request.discovery, author=author, attachment=kept, at=clock.now(), **facts
     )
     record(request, "add_finding", by=by, facts={"text": facts["text"][:200]})
     return finding

@@ -212,7 +212,8 @@ def receive_part(
     over_delivery: bool = False,
 ) -> Request:  # fmt: skip
     """One delivery; the last one completes the line and may move the request (D12, D13)."""
-    PartReceipt.objects.create(line=line, quantity=quantity, on=on, note=note, by=by.user)
+    person: Any = by.user  # only people receive something
+    PartReceipt.objects.create(line=line, quantity=quantity, on=on, note=note, by=person)
     line.quantity_received += quantity
     line.save(update_fields=["quantity_received"])
     facts = {"part": str(line), "received": quantity, "over_delivery": over_delivery}

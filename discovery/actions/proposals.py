@@ -74,10 +74,12 @@ def needs_are_final(request: Request) -> bool:
 
 def _new_version(request: Request, last: Proposal | None, **values: Any) -> Proposal:
     """The next version under one reference; a version that was issued never changes (D8)."""
-    discovery = request.discovery
+    discovery: Any = request.discovery
+    if discovery is None or not discovery.is_open:
+        discovery = last.discovery if last else None
     proposal = Proposal(
         request=request,
-        discovery=discovery if discovery and discovery.is_open else last and last.discovery,
+        discovery=discovery,
         pass_number=request.pass_number,
         reference=last.reference if last else next_reference("PRO"),
         version=last.version + 1 if last else 1,
