@@ -46,7 +46,7 @@ def billing_section(request: Request, user: "User") -> dict[str, Any]:
     return {
         "billing_cases": cases,
         "updates": list(updates),
-        "asks_here": ask is not None and ask.action.place == "billing",
+        "asks_here": ask is not None and ask.place == "billing",
         "new_services": list(request.proposed_services.order_by("-pk")),
     }
 

@@ -109,8 +109,8 @@ def print_context(req: Request, user: User) -> dict[str, Any]:
 
 def _next(found: list[Offer]) -> dict[str, list[Offer]]:
     """The way forward, then what stands beside it; what is dangerous comes last."""
-    forward = [o for o in found if o.action.place == "next"]
-    beside = [o for o in found if o.action.place == "more"]
+    forward = [o for o in found if o.place == "next"]
+    beside = [o for o in found if o.place == "more"]
     beside.sort(key=lambda o: (bool(o.blockers), o.action.danger, o.action.order))
     return {
         "forward": [o for o in forward if not o.blockers],
@@ -126,7 +126,7 @@ def _below(found: list[Offer], parts: list[Section]) -> list[Offer]:
     return [
         o
         for o in found
-        if o.action.place in names and not o.blockers and not o.form.hidden_fields()
+        if o.place in names and not o.blockers and not o.form.hidden_fields()
     ]
 
 

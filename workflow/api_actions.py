@@ -87,7 +87,7 @@ def describe(offer: Offer) -> dict[str, Any]:
     return {
         "name": offer.name,
         "label": offer.label,
-        "place": offer.action.place,
+        "place": offer.place,
         "danger": offer.action.danger,
         "blockers": offer.blockers,
         "fields": [_describe_field(name, field) for name, field in offer.form.fields.items()],

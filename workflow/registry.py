@@ -59,7 +59,8 @@ class Action:
     `step` names the row of the subject's machine that the action takes, if any: then who may
     and what must hold come from that row. Otherwise `who` and `given` say it here.
     `place` says where a page shows it: "next" (the way forward), "more" (beside it), or the name
-    of a section whose rows carry it ("plan", "parts", "proposal" ...).
+    of a section whose rows carry it ("plan", "parts", "proposal" ...). While `first_while` holds
+    it is the way forward, whatever its place: recording a test run, as long as there is none.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Action:
     danger: bool = False
     on_hold: bool = False
     when: Guard | None = None
+    first_while: Guard | None = None
 
     def _row(self, subject: Machine) -> Step | None:
         return find_step(subject, self.step) if self.step else None
@@ -90,6 +92,12 @@ class Action:
         if row is not None:
             return row.allowed(subject, actor)
         return any(w.allows(subject, actor) for w in self.who)
+
+    def place_for(self, subject: Machine) -> str:
+        """Where a page shows it now: a verb of a section can be the way forward for a while."""
+        if self.first_while is not None and self.first_while(subject):
+            return "next"
+        return self.place
 
     def blockers(self, subject: Machine) -> list[str]:
         """Why it is not possible now, as sentences."""
@@ -125,6 +133,8 @@ class Offer:
     blockers: list[str]
     form: ActionForm = field(repr=False)
 
+    place: str = ""
+
     @property
     def name(self) -> str:
         return self.action.name
@@ -152,6 +162,7 @@ def action(
     danger: bool = False,
     on_hold: bool = False,
     when: Guard | None = None,
+    first_while: Guard | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function as something people can do with a `model` ("requests_app.request").
 
@@ -177,6 +188,7 @@ def action(
             danger=danger,
             on_hold=on_hold,
             when=when,
+            first_while=first_while,
         )
         same = _actions.setdefault((model, name), [])
         if any(other.states & made.states for other in same):
@@ -218,7 +230,9 @@ def offers(subject: Machine, by: User | Actor, *, names: set[str] | None = None)
     actor = as_actor(by)
     subject.__dict__["_guard_answers"] = {}
     found = [
-        Offer(a, _held(subject, a) + a.blockers(subject), a.bind(subject, actor))
+        Offer(
+            a, _held(subject, a) + a.blockers(subject), a.bind(subject, actor), a.place_for(subject)
+        )
         for a in actions_of(subject._meta.label_lower)
         if (names is None or a.name in names)
         and a.possible(subject)

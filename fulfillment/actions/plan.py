@@ -53,8 +53,13 @@ def start_work(request: Request, *, by: Actor) -> Request:
     return advance(request, "start_work", by=by)
 
 
+@guard("There is a plan.")
+def without_plan(request: Request) -> bool:
+    return request.state == S.PLANNING and not items_of(request).exists()
+
+
 @action("add_plan_item", "Add to the plan", model=REQUEST, at=PLANNED, form=forms.PlanItemForm,
-        who=[member], place="plan", order=20)  # fmt: skip
+        who=[member], place="plan", order=20, first_while=without_plan)  # fmt: skip
 def add_plan_item(request: Request, *, by: Actor, **facts: Any) -> PlanItem:
     """A piece of the detailed work plan; its estimate shows on the work list at once (F6)."""
     last = items_of(request).aggregate(last=Max("position"))["last"] or 0

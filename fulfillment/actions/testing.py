@@ -13,6 +13,7 @@ from requests_app.who import member
 from workflow import clock
 from workflow.actors import Actor
 from workflow.door import advance, record
+from workflow.machine import guard
 from workflow.registry import action
 
 REQUEST = "requests_app.request"
@@ -25,8 +26,14 @@ def submit_for_testing(request: Request, *, by: Actor) -> Request:
     return advance(request, "submit_for_testing", by=by)
 
 
+@guard("It has been tested since it was last submitted.")
+def untested(request: Request) -> bool:
+    return request.last_test_run is None
+
+
 @action("record_test_run", "Record a test run", model=REQUEST, at=[S.TESTING],
-        form=forms.TestRunForm, who=[member], place="tests", order=10)  # fmt: skip
+        form=forms.TestRunForm, who=[member], place="tests", order=10,
+        first_while=untested)  # fmt: skip
 def record_test_run(
     request: Request,
     *,
