@@ -1,6 +1,5 @@
 """What all tests share: settings for tests, a real mail sink, a real browser."""
 
-import os
 from collections.abc import Iterator
 from email.message import Message
 from pathlib import Path
@@ -11,18 +10,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
 
 from config.servers import free_port
+from tests.browser import browser, page  # noqa: F401 - fixtures are found by their name here
 from tests.factories import Office
-
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(autouse=True)
@@ -68,39 +57,3 @@ def smtp_sink(settings: Any) -> Iterator[Sink]:
     settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
     yield sink
     controller.stop()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Chromium of the system, never one that is downloaded."""
-    if not Path(CHROMIUM).exists():
-        pytest.fail(f"The browser tests need Chromium at {CHROMIUM}: apt-get install chromium.")
-    from playwright.sync_api import sync_playwright
-
-    # Playwright runs a loop in this thread, which Django takes for asynchronous code
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    with sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-
-
-@pytest.fixture
-def page(browser: Any, live_server: Any, settings: Any) -> Iterator[Any]:
-    """A page on the live server; an error on its console fails the test."""
-    settings.BASE_URL = live_server.url
-    context = browser.new_context(base_url=live_server.url, locale="en-US")
-    made = context.new_page()
-    made.set_default_timeout(10_000)
-    errors: list[str] = []
-    made.on("pageerror", lambda error: errors.append(str(error)))
-    made.on(
-        "console",
-        lambda m: (
-            errors.append(m.text) if m.type == "error" and "status of 4" not in m.text else None
-        ),
-    )
-    yield made
-    context.close()
-    assert not errors, errors
