@@ -322,6 +322,24 @@ def test_files_come_as_a_form(api: Api, office: Office) -> None:
     assert {a["name"] for a in case["attachments"]} == {"order.pdf", "b.txt"}
 
 
+def test_a_watcher_is_told_until_they_are_taken_off(api: Api, office: Office) -> None:
+    """X9: who watches hears what the customer hears, once each."""
+    request = office.request()
+    client = api(office.rep)
+    watcher = ContactFactory(agency=office.agency)
+    act(client, request, "add_watcher", contact=watcher.pk)
+    act(client, request, "comment", text="The line is ordered.", public="yes")
+    told = Notice.objects.filter(template="comment", event__stream_id=request.pk)
+    assert set(told.values_list("address", flat=True)) == {office.contact.email, watcher.email}
+    assert told.count() == 2
+    row = request.watchers.get()
+    act(client, request, "remove_watcher", watcher=row.pk)
+    act(client, request, "comment", text="It has come.", public="yes")
+    assert told.filter(address=watcher.email).count() == 1
+    act(client, request, "comment", text="Between ourselves.")
+    assert told.filter(address=office.contact.email).count() == 2
+
+
 def test_a_refusal_is_409_with_the_sentence_of_the_process(api: Api, office: Office) -> None:
     request = office.request()
     answer = act(api(office.rep), request, "queue_assistance")
