@@ -258,9 +258,9 @@ def test_no_action_ever_breaks_on_what_is_posted(office, state):
     assert not broken
 
 
-@pytest.mark.parametrize("state", WALKS)
+@pytest.mark.parametrize("state", ["triage", "testing", "closed"])
 def test_no_page_of_an_action_ever_breaks_on_what_is_posted(office, state):
-    """The same through the page, one sort of nonsense for each action in turn."""
+    """The same through the page at three stages: one sort of nonsense for each action in turn."""
     request = WALKS[state](office)
     admin = UserFactory(admin=True)
     client = as_user(admin)
