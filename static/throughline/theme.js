@@ -10,6 +10,8 @@
     for (const button of document.querySelectorAll("[data-theme-switch]")) button.hidden = false;
   });
   dark.addEventListener("change", show);
+  window.addEventListener("beforeprint", () => (document.documentElement.dataset.bsTheme = "light"));
+  window.addEventListener("afterprint", show);
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-theme-switch]")) return;
     const now = document.documentElement.dataset.bsTheme;
