@@ -148,7 +148,7 @@ def queue_assistance(request: Request, *, by: Actor) -> Request:
     return advance(request, "queue_assistance", by=by)
 
 
-@action("await_scheduling", "Send to await scheduling", model=REQUEST, at=INTAKE,
+@action("await_scheduling", "Send to scheduling", model=REQUEST, at=INTAKE,
         place="next", order=21, when=towards_schedule)  # fmt: skip
 def await_scheduling(request: Request, *, by: Actor) -> Request:
     """Into the intake of the group's 60-day schedule (D13, F2)."""

@@ -85,7 +85,7 @@ class Process(Machine):
     def queue_assistance(self) -> None:
         """Routine help: into the group's CRM Pending Queue (D13, D15, F2)."""
 
-    @step(INTAKE, S.AWAITING_SCHEDULING, who=[car, SYSTEM], given=[ANY, is_enhancement, has_service_and_group, at(S.TRIAGE, triage_decided), *LEAVES_DISCOVERY, AFTER_DISCOVERY, *LEAVES_PARTS], tell=["routed", "queue_new"], label="Send to await scheduling")
+    @step(INTAKE, S.AWAITING_SCHEDULING, who=[car, SYSTEM], given=[ANY, is_enhancement, has_service_and_group, at(S.TRIAGE, triage_decided), *LEAVES_DISCOVERY, AFTER_DISCOVERY, *LEAVES_PARTS], tell=["routed", "queue_new"], label="Send to scheduling")
     def await_scheduling(self) -> None:
         """An enhancement: into the intake of the group's 60-day schedule (D13, D15, F2)."""
 
