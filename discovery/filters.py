@@ -139,7 +139,12 @@ class PartLineFilter(OfRequest):
     """Which part lines, by what is to do next."""
 
     state = django_filters.MultipleChoiceFilter(choices=TO_DO, label="To do")
-    all = django_filters.BooleanFilter(method="including_done", label="Done ones too")
+    all = django_filters.ChoiceFilter(
+        choices=[("true", "Done ones too")],
+        method="including_done",
+        label="Lines",
+        empty_label="Open only",
+    )
 
     class Meta:
         model = PartLine
@@ -151,7 +156,7 @@ class PartLineFilter(OfRequest):
         part = Q(name__icontains=text) | Q(part__number__icontains=text)
         return queryset.filter(_of_request(text) | part)
 
-    def including_done(self, queryset: Any, name: str, value: bool) -> QuerySet[PartLine]:
+    def including_done(self, queryset: Any, name: str, value: str) -> QuerySet[PartLine]:
         """Narrowed in `qs`, because it narrows also when nothing is chosen."""
         return queryset
 

@@ -37,14 +37,15 @@ def discovery_section(request: Request, user: "User") -> dict[str, Any]:
     )
     discovery = every[-1]
     mine = {o.name: o for o in offers(request, user, names={"judge_need", "edit_finding"})}
+    needs = _needs(request, user, discovery, mine.get("judge_need"))
     return {
         "discovery": discovery,
         "stages": _stages(discovery),
         "checklist": _checklist(discovery),
         "team": discovery.team.filter(left_at__isnull=True).select_related("user"),
         "findings": _findings(request, user, discovery, mine.get("edit_finding")),
-        "needs": _needs(request, user, discovery, mine.get("judge_need")),
-        "suggested": _suggested(discovery),
+        "needs": needs,
+        "suggested": _suggested(discovery, needs),
         "earlier": every[:-1],
         "new_services": request.proposed_services.all(),
     }
@@ -67,8 +68,10 @@ def _checklist(discovery: Discovery) -> list[tuple[str, bool]]:
     return [(rule.sentence, rule(discovery)) for rule in row.given] if row else []
 
 
-def _suggested(discovery: Discovery) -> str:
-    """What the verdicts add up to, where that is not what was determined (D7)."""
+def _suggested(discovery: Discovery, needs: list[Any]) -> str:
+    """What the verdicts add up to once all are given, unless that was determined (D7)."""
+    if not needs or not all(need.verdict for need in needs):
+        return ""
     told = suggestion(discovery)
     if not told or told == discovery.determination:
         return ""
