@@ -68,12 +68,13 @@ class RequestAdmin(ReadOnly, admin.ModelAdmin):
     def history(self, request: Request) -> str:
         """The latest events; all of them are under Events."""
         rows = request.events.order_by("-number")[:50]
-        return format_html_join(
-            mark_safe("<br>"),  # noqa: S308 - a constant
-            "{}. {:%Y-%m-%d %H:%M} {} ({} to {}) by {}. {}",
-            ((e.number, localtime(e.at), e.name, e.source or "-", e.target or "-", e.actor_name,
-              e.reason) for e in rows),
-        )  # fmt: skip
+        moments = (f"{localtime(e.at):%Y-%m-%d %H:%M}" for e in rows)
+        told = (
+            (e.number, at, e.name, e.source, e.target, e.actor_name, e.reason)
+            for e, at in zip(rows, moments, strict=True)
+        )
+        line = "{}. {} {} ({} to {}) by {}. {}"
+        return format_html_join(mark_safe("<br>"), line, told)  # noqa: S308 - a constant
 
 
 @admin.register(Case)

@@ -77,6 +77,7 @@ def test_a_request_links_to_its_own_page_where_steps_are_taken(
     page = client.get(reverse("admin:requests_app_request_change", args=[request.pk]))
     assert request.get_absolute_url() in page.content.decode()
     assert "Throughline administration" in page.content.decode()
+    assert "take_in (" in page.content.decode()
 
 
 def test_a_mail_is_looked_at_where_nothing_can_run(office: Office, client: Client) -> None:
