@@ -131,13 +131,28 @@ class StandingFilter(admin.SimpleListFilter):
         return queryset.exclude(pk__in=now) if self.value() == "no" else queryset
 
 
-class CoveredInline(admin.TabularInline):
+class Compact:
+    """Rows that fit the page: short fields, and no buttons to edit the service from within."""
+
+    short = {"unit": 8, "rate": 8, "currency": 4}
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in self.short:
+            kwargs["widget"] = forms.TextInput(attrs={"size": self.short[db_field.name]})
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        for button in ("can_add_related", "can_change_related", "can_view_related"):
+            if field is not None and hasattr(field.widget, button):
+                setattr(field.widget, button, False)
+        return field
+
+
+class CoveredInline(Compact, admin.TabularInline):
     model = CoveredService
     extra = 1
     autocomplete_fields = ["service"]
 
 
-class RateInline(admin.TabularInline):
+class RateInline(Compact, admin.TabularInline):
     model = RateCardLine
     extra = 1
     autocomplete_fields = ["service"]

@@ -54,6 +54,7 @@ def billing_section(request: Request, user: "User") -> dict[str, Any]:
 def _with_edit_offers(request: Request, user: "User", case: Any) -> None:
     """Each line's change form, filled in with what the line says now."""
     edit = next(iter(offers(request, user, names={"edit_charge_line"})), None)
+    case.editable = edit is not None
     for row in case.explained:
         row.line.edit_offer = edit and _filled(edit, request, user, row.line)
 

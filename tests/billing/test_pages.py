@@ -236,3 +236,17 @@ def test_an_administrator_looks_at_cases_but_does_not_write_them_f13(office: Off
     assert client.get(page).status_code == 200
     assert client.post(page, {"finance_number": "X"}).status_code == 403
     assert Request.objects.get().billing_case.finance_number == ""
+
+
+def test_a_bad_change_of_a_line_keeps_what_was_typed(office: Office) -> None:
+    request = walk.passed(office, charge=True)
+    line = do(request, "prefill_charge", office.specialist).lines.get()
+    do(request, "add_charge_line", office.specialist, basis=f"rate_card:{office.rate.pk}",
+       quantity="1", evidence="Another visit")  # fmt: skip
+    address = f"/requests/{request.reference}/actions/edit_charge_line/"
+    facts = {"line": line.pk, "quantity": "-3", "evidence": "Typed with care", "description": "X"}
+    answer = as_user(office.specialist).post(address, facts)
+    assert answer.status_code == 422
+    said = text_of(answer)
+    assert said.count("Typed with care") == 1
+    assert said.count("greater than or equal to 0.01") == 1
