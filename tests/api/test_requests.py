@@ -13,7 +13,7 @@ from asd.models import Agency, Contact
 from notifications.models import Notice
 from requests_app.models import Request
 from tests.factories import ContactFactory, Office, UserFactory
-from tests.walk import STANDARD_YES, to_awaiting, to_pending
+from tests.walk import STANDARD_YES, to_awaiting, to_pending, to_planning
 from workflow import clock
 from workflow.models import ApiCall, Event
 
@@ -137,8 +137,17 @@ def test_a_request_says_where_it_is_and_what_can_be_done(api: Api, office: Offic
     assert str(office.service.pk) in {c["value"] for c in fields["service"]["choices"]}
     reason = {f["name"]: f for f in actions["cancel"]["fields"]}["reason"]
     assert (reason["type"], reason["required"]) == ("text", True)
-    assert actions["queue_assistance"]["blockers"]
     assert actions["comment"]["blockers"] == []
+
+
+def test_a_blocked_action_carries_its_sentence(api: Api, office: Office) -> None:
+    """F6: no work without a plan, and the answer says so before anybody tries."""
+    request = to_planning(office)
+    shown = api(office.specialist).get(f"/api/v1/requests/{request.reference}/").json()
+    actions = {a["name"]: a for a in shown["available_actions"]}
+    assert actions["start_work"]["blockers"] == [
+        "Draw up the work plan first: at least one item, and every item estimated."
+    ]
 
 
 def test_an_auditor_is_offered_nothing(api: Api, office: Office) -> None:
