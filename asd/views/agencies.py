@@ -1,10 +1,12 @@
 """The pages of agencies: whom we serve, under which agreement, who speaks for them (D2, D14)."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
 from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -127,6 +129,15 @@ def agency_history(request: HttpRequest, code: str) -> HttpResponse:
 # /asd/agencies/<code>/edit/ and what hangs on it
 
 
+def _tried(form: Any, save: Callable[[], Any]) -> Any:
+    """Saved, or None with the reason on the form when somebody was faster with the same."""
+    try:
+        return save()
+    except IntegrityError:
+        form.add_error(None, "Somebody saved the same at this moment: look at it first.")
+        return None
+
+
 def _form_page(
     request: HttpRequest, agency: Agency | None, form: Any, title: str, **more: Any
 ) -> HttpResponse:
@@ -146,9 +157,10 @@ def agency_form(request: HttpRequest, code: str = "") -> HttpResponse:
     fresh = Agency(representative=request.user if request.user.is_representative else None)
     form = AgencyForm(request.POST or None, instance=_agency(request, code) if code else fresh)
     if request.method == "POST" and form.is_valid():
-        saved = save_agency(form.save(commit=False), by=request.user)
-        messages.success(request, f"{saved} is saved.")
-        return redirect(saved)
+        fresh = form.save(commit=False)
+        if saved := _tried(form, lambda: save_agency(fresh, by=request.user)):
+            messages.success(request, f"{saved} is saved.")
+            return redirect(saved)
     title = f"Edit {agency}" if agency else "New agency"
     return _form_page(request, agency, form, title)
 
@@ -162,9 +174,10 @@ def contact_form(request: HttpRequest, code: str, pk: int | None = None) -> Http
     title = f"Contact {contact}" if pk else "New contact"
     form = ContactForm(request.POST or None, instance=contact)
     if request.method == "POST" and form.is_valid():
-        saved = save_contact(form.save(commit=False), by=request.user)
-        messages.success(request, f"{saved} is saved.")
-        return redirect(f"{agency.get_absolute_url()}#contacts")
+        fresh = form.save(commit=False)
+        if saved := _tried(form, lambda: save_contact(fresh, by=request.user)):
+            messages.success(request, f"{saved} is saved.")
+            return redirect(f"{agency.get_absolute_url()}#contacts")
     return _form_page(request, agency, form, title)
 
 
@@ -186,7 +199,8 @@ def agreement_form(request: HttpRequest, code: str, pk: int | None = None) -> Ht
         RateFormSet(data, instance=agreement, prefix="rates"),
     ]
     if request.method == "POST" and all([form.is_valid(), *[p.is_valid() for p in parts]]):
-        saved = save_agreement(form.save(commit=False), by=request.user, parts=parts)
-        messages.success(request, f"{saved.reference} is saved.")
-        return redirect(f"{agency.get_absolute_url()}#agreements")
+        fresh = form.save(commit=False)
+        if saved := _tried(form, lambda: save_agreement(fresh, by=request.user, parts=parts)):
+            messages.success(request, f"{saved.reference} is saved.")
+            return redirect(f"{agency.get_absolute_url()}#agreements")
     return _form_page(request, agency, form, title, covered=parts[0], rates=parts[1], wide=True)

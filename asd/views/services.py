@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from asd.actions import add_service, edit_service, keeps_services
 from asd.filters import ServiceFilter
 from asd.forms import STEP_FORMS, ServiceForm, StepForm
-from asd.models import Service
+from asd.models import Agreement, Service
 from asd.views.pages import CHUNK, page_of
 from workflow import clock
 from workflow.actors import as_actor
@@ -37,9 +37,7 @@ SERVICE_COLUMNS = [
 def _counted(services: Any) -> Any:
     """With how many agreements in force cover a service and how many agencies use it."""
     day = clock.today()
-    in_force = Q(coverage__agreement__starts_on__lte=day) & (
-        Q(coverage__agreement__ends_on__isnull=True) | Q(coverage__agreement__ends_on__gte=day)
-    )
+    in_force = Q(coverage__agreement__in=Agreement.objects.in_force(day))
     used = Q(used_by__until__isnull=True) | Q(used_by__until__gte=day)
     return services.annotate(
         covered_by=Count("coverage", filter=in_force, distinct=True),
