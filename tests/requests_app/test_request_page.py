@@ -299,7 +299,10 @@ def test_signing_in_comes_first(office):
     assert Client().get(request.get_absolute_url()).status_code == 302
 
 
-def test_what_can_be_done_further_down_is_named_on_top(office):
-    """In testing the way forward waits for a test run, whose form stands in its own section."""
-    html = text_of(page(office.specialist, to_testing(office)))
-    assert '<a href="#tests">Record a test run</a>' in html
+def test_what_is_the_way_forward_stands_on_top_and_the_rest_is_named_there(office):
+    """In testing the test run comes first as long as there is none; time is logged further down."""
+    request = to_testing(office)
+    html = text_of(page(office.specialist, request))
+    assert '<a href="#plan">Log time</a>' in html
+    soup_next = html.split('id="next-title"')[1].split("</section>")[0]
+    assert 'data-action="record_test_run"' in soup_next
