@@ -219,9 +219,11 @@ class Walk(RuleBasedStateMachine):
         assert ways["cancel"] in ([], [table.NOT_BILLED])
 
 
-def _weight(made: Action) -> int:
-    """Ways forward often, ways out seldom."""
-    if made.name in RARE or made.danger:
+def _weight(made: Action) -> float:
+    """Ways forward often, ways round seldom, ways out hardly ever."""
+    if made.danger:
+        return 0.2
+    if made.name in RARE:
         return 1
     return 40 if made.step or made.place == "next" else 6
 
