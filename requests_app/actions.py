@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from requests_app import forms
+from requests_app import forms, notice_section
 from requests_app.case import add_entry, close_case, reopen_case
 from requests_app.files import store
 from requests_app.guards import discovery_complete, on_hold
@@ -22,6 +22,7 @@ from workflow.machine import guard
 from workflow.registry import NothingForm, ReasonForm, action
 
 REQUEST = "requests_app.request"
+__all__ = ["notice_section"]
 
 
 @guard("It goes another way.")
@@ -266,6 +267,7 @@ def ask_customer(request: Request, *, by: Actor, question: str, review_on: Any) 
         review_on=review_on,
         waiting_for=Request.WaitingFor.CUSTOMER,
         keep_slot=True,
+        asked=True,
     )
 
 

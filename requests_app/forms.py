@@ -169,6 +169,7 @@ class HoldForm(ReasonForm):
     )
 
     def prepare(self) -> None:
+        self.fields["reason"].help_text = "The customer reads it."
         if self.subject.state != S.SCHEDULED:
             del self.fields["keep_slot"]
 

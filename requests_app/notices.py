@@ -41,6 +41,11 @@ def customers(request: "Request", event: "Event") -> Iterable[Recipient]:
             yield from _staff(request, watcher.user)
 
 
+def unless_asked(request: "Request", event: "Event") -> Iterable[Recipient]:
+    """A hold that waits for an answer has been told with the question already (X1)."""
+    return [] if event.facts.get("asked") else customers(request, event)
+
+
 def representative(request: "Request", event: "Event") -> Iterable[Recipient]:
     """The CAR, or the deputy while the CAR is away."""
     person = request.representative or request.agency.representative
@@ -84,7 +89,7 @@ AUDIENCES: dict[str, Audience] = {
     "proposal_accepted": customers,
     "proposal_declined": customers,
     "scheduled": customers,
-    "on_hold": customers,
+    "on_hold": unless_asked,
     "needs_answer": customers,
     "comment": customers,
     "assistance_fulfilled": customers,

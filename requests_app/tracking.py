@@ -49,7 +49,12 @@ def find(text: str) -> TrackingToken | None:
         return None
     token = (
         TrackingToken.objects.select_related("request__agency", "contact")
-        .filter(pk=int(pk), revoked_at__isnull=True, expires_at__gt=clock.now())
+        .filter(
+            pk=int(pk),
+            contact__is_active=True,
+            revoked_at__isnull=True,
+            expires_at__gt=clock.now(),
+        )
         .first()
     )
     if token is None or not constant_time_compare(token.digest, _digest(secret)):
