@@ -86,6 +86,9 @@ class Servers:
     def start(self) -> dict[str, str]:
         """Start both and return the environment that points at them."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self.user is not None:
+            # a strict umask shut it for the servers; what is secret in it has its own mode
+            self.folder.chmod(self.folder.stat().st_mode | 0o011)
         self.end_orphans()
         self.state = self.load()
         self._start_postgres()
@@ -188,6 +191,8 @@ class Servers:
             for source in (package, package.with_name(f"{module}.libs")):
                 if source.is_dir():
                     shutil.copytree(source, copy / source.name, dirs_exist_ok=True)
+            for path in [copy, *copy.rglob("*")]:
+                path.chmod(path.stat().st_mode | 0o555)  # installed under a strict umask
         return copy / module / part
 
     def _spawn(self, words: list[str], name: str) -> subprocess.Popen[bytes]:

@@ -202,8 +202,6 @@ def _folder() -> Path:
         raise Sorry(f"Cannot make the data folder {folder} ({error.strerror}): set VAR=.") from None
     if not os.access(folder, os.W_OK):
         raise Sorry(f"Cannot write to the data folder {folder}: set VAR= to one you own.")
-    if os.geteuid() == 0:
-        folder.chmod(folder.stat().st_mode | 0o011)  # a strict umask shut it for the servers
     if os.geteuid() == 0 and not all(p.stat().st_mode & 1 for p in folder.parents):
         raise Sorry(
             f"PostgreSQL refuses to run as root, and the user nobody cannot enter {folder}. "
@@ -238,6 +236,7 @@ def run() -> int:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop_soon)
+    signal.signal(signal.SIGINT, stop_soon)  # a shell that puts us in the background ignores it
     try:
         return _serve(supervisor, servers)
     except KeyboardInterrupt:

@@ -164,6 +164,28 @@ def test_up_says_where_and_leaves_running_servers_alone(folder: Path) -> None:
     assert Servers(folder).running() == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the servers as another user")
+def test_a_strict_umask_does_not_shut_the_servers_out(folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "config.servers", "up", "--dir", str(folder / "var")],
+        cwd=ROOT, env={"PATH": os.environ["PATH"]}, check=False, umask=0o077,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert len(Servers(folder / "var").running()) == 2
+    tell("down", "--dir", str(folder / "var"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the servers as another user")
+def test_programs_that_the_servers_user_cannot_reach_are_copied(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_enterable", lambda path: path == folder)
+    servers = Servers(folder)
+    psycopg2.connect(servers.start()["DATABASE_URL"]).close()
+    assert all(p.exe().startswith(str(folder / "programs")) for p in servers.running())
+    servers.stop()
+
+
 SHOW = "import os; print(os.environ['DATABASE_URL'], os.environ['BASE_URL'])"
 
 
