@@ -123,11 +123,7 @@ def _next(found: list[Offer]) -> dict[str, list[Offer]]:
 def _below(found: list[Offer], parts: list[Section]) -> list[Offer]:
     """What can be done now in a section further down, so that nobody has to look for it."""
     names = {part.name for part in parts}
-    return [
-        o
-        for o in found
-        if o.place in names and not o.blockers and not o.form.hidden_fields()
-    ]
+    return [o for o in found if o.place in names and not o.blockers and not o.form.hidden_fields()]
 
 
 def waits(req: Request) -> dict[str, str]:
