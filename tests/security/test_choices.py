@@ -29,6 +29,7 @@ BELONGS: dict[str, Callable[[Any], Any]] = {
     "fulfillment.planitem": lambda row: row.request_id,
     "fulfillment.timeentry": lambda row: row.request_id,
     "fulfillment.testrun": lambda row: row.request_id,
+    "notifications.notice": lambda row: row.event.stream_id,
     "requests_app.attachment": lambda row: row.case.request_id,
     "requests_app.watcher": lambda row: row.request_id,
     "requests_app.link": lambda row: row.source_id,
