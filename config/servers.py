@@ -89,6 +89,12 @@ class Servers:
         if self.user is not None:
             # a strict umask shut it for the servers; what is secret in it has its own mode
             self.folder.chmod(self.folder.stat().st_mode | 0o011)
+            if not _enterable(self.folder):
+                raise Sorry(
+                    "PostgreSQL refuses to run as root, and the user nobody cannot enter "
+                    f"{self.folder}. Give a folder that everybody may enter: "
+                    "VAR=/var/lib/throughline make run."
+                )
         self.end_orphans()
         self.state = self.load()
         self._start_postgres()

@@ -107,7 +107,8 @@ USE_I18N = True
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+# `make run` collects into its own data folder, so that two of them never share one
+STATIC_ROOT = env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles"))
 _packages = BASE_DIR / "node_modules" / ".static"
 STATICFILES_DIRS = [BASE_DIR / "static", *([_packages] if _packages.is_dir() else [])]
 STORAGES = {

@@ -202,11 +202,6 @@ def _folder() -> Path:
         raise Sorry(f"Cannot make the data folder {folder} ({error.strerror}): set VAR=.") from None
     if not os.access(folder, os.W_OK):
         raise Sorry(f"Cannot write to the data folder {folder}: set VAR= to one you own.")
-    if os.geteuid() == 0 and not all(p.stat().st_mode & 1 for p in folder.parents):
-        raise Sorry(
-            f"PostgreSQL refuses to run as root, and the user nobody cannot enter {folder}. "
-            "Give a folder that everybody may enter: VAR=/var/lib/throughline make run."
-        )
     return folder
 
 
@@ -259,6 +254,7 @@ def _environment(servers: Servers, folder: Path, port: int) -> dict[str, str]:
     own = external if len(external) == 2 else {**servers.start(), **external}
     environment = program_environment(own, str(servers.state["secret_key"]))
     environment.setdefault("MEDIA_ROOT", str(folder / "media"))
+    environment.setdefault("STATIC_ROOT", str(folder / "static"))
     environment["BASE_URL"] = os.environ.get("BASE_URL") or f"http://127.0.0.1:{port}"
     if not os.environ.get("BASE_URL"):
         environment.setdefault("ALLOWED_HOSTS", "127.0.0.1,localhost")

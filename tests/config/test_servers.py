@@ -179,8 +179,8 @@ def test_a_strict_umask_does_not_shut_the_servers_out(folder: Path) -> None:
 def test_programs_that_the_servers_user_cannot_reach_are_copied(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_enterable", lambda path: path == folder)
     servers = Servers(folder)
+    monkeypatch.setattr(module, "_enterable", lambda path: path == servers.folder)
     psycopg2.connect(servers.start()["DATABASE_URL"]).close()
     assert all(p.exe().startswith(str(folder / "programs")) for p in servers.running())
     servers.stop()

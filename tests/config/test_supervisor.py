@@ -97,6 +97,7 @@ def test_it_starts_survives_a_crash_and_stops_with_nothing_left(used: Path) -> N
     assert json.loads(first.get("/readyz")) == {"ready": True, "database": "ok", "broker": "ok"}
     assert str(folder / "mail") in first.text()
     before = json.loads((folder / "servers.json").read_text())
+    assert (folder / "static" / "staticfiles.json").exists()
     left = first.everything()
     first.process.kill()  # the power goes
     first.process.wait()
