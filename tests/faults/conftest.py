@@ -1,5 +1,6 @@
 """Servers of the test's own."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,12 +24,11 @@ def mail() -> Iterator[tuple[Post, int]]:
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    """A Valkey that runs until the test is done with it."""
-    tmp_path.chmod(0o755)
-    for folder in tmp_path.parents[:2]:
-        folder.chmod(0o755)
-    made = Broker(tmp_path / "broker")
-    made.begin()
-    yield made
-    made.kill()
+def broker() -> Iterator[Broker]:
+    """A Valkey that runs until the test is done with it, in a folder that its user can enter."""
+    with tempfile.TemporaryDirectory(prefix="throughline-broker-") as name:
+        Path(name).chmod(0o755)
+        made = Broker(Path(name) / "broker")
+        made.begin()
+        yield made
+        made.kill()
