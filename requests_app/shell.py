@@ -92,8 +92,9 @@ def _pages(user: User) -> list[tuple[str, str, bool]]:
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     """Read only when a page draws its frame."""
-    user = request.user
-    if not user.is_authenticated:
+    # a request refused before it got a person (a foreign Host) still draws its error page
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
         return {}
     return {
         "rail": SimpleLazyObject(lambda: _rail(user, request.path)),
