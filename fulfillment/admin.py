@@ -19,19 +19,7 @@ from fulfillment.models import (
     TestRun,
     TimeEntry,
 )
-
-
-class WrittenByTheProcess:
-    """Read-only: these rows are written by actions, so that every change has its event (X7)."""
-
-    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from workflow.admin import ReadOnly
 
 
 class MembershipInline(admin.TabularInline):
@@ -64,7 +52,7 @@ class ProviderGroupAdmin(admin.ModelAdmin):
 
 
 @admin.register(DayCapacity)
-class DayCapacityAdmin(WrittenByTheProcess, admin.ModelAdmin):
+class DayCapacityAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["day", "group", "capacity", "booked", "free"]
     list_filter = ["group"]
     list_select_related = ["group"]
@@ -72,13 +60,13 @@ class DayCapacityAdmin(WrittenByTheProcess, admin.ModelAdmin):
     ordering = ["-day"]
 
 
-class ScheduledDayInline(WrittenByTheProcess, admin.TabularInline):
+class ScheduledDayInline(ReadOnly, admin.TabularInline):
     model = ScheduledDay
     extra = 0
 
 
 @admin.register(ScheduleEntry)
-class ScheduleEntryAdmin(WrittenByTheProcess, admin.ModelAdmin):
+class ScheduleEntryAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["request", "group", "state", "first_day", "last_day", "hours", "booked_by"]
     list_filter = ["state", "group"]
     list_select_related = ["request", "group", "booked_by"]
@@ -89,7 +77,7 @@ class ScheduleEntryAdmin(WrittenByTheProcess, admin.ModelAdmin):
 
 
 @admin.register(PlanItem)
-class PlanItemAdmin(WrittenByTheProcess, admin.ModelAdmin):
+class PlanItemAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["title", "request", "assignee", "estimate_hours", "state", "done_at"]
     list_filter = ["state", "request__provider_group"]
     list_select_related = ["request", "assignee"]
@@ -97,7 +85,7 @@ class PlanItemAdmin(WrittenByTheProcess, admin.ModelAdmin):
 
 
 @admin.register(TimeEntry)
-class TimeEntryAdmin(WrittenByTheProcess, admin.ModelAdmin):
+class TimeEntryAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["on", "user", "request", "item", "hours", "note"]
     list_filter = ["request__provider_group"]
     list_select_related = ["user", "request", "item"]
@@ -106,7 +94,7 @@ class TimeEntryAdmin(WrittenByTheProcess, admin.ModelAdmin):
 
 
 @admin.register(TestRun)
-class TestRunAdmin(WrittenByTheProcess, admin.ModelAdmin):
+class TestRunAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["request", "number", "result", "tester", "tester_did_the_work", "at"]
     list_filter = ["result", "tester_did_the_work"]
     list_select_related = ["request", "tester"]
@@ -115,7 +103,7 @@ class TestRunAdmin(WrittenByTheProcess, admin.ModelAdmin):
 
 
 @admin.register(ChargeDecision)
-class ChargeDecisionAdmin(WrittenByTheProcess, admin.ModelAdmin):
+class ChargeDecisionAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["request", "charged", "basis", "by", "at"]
     list_filter = ["charged", "basis"]
     list_select_related = ["request", "by"]
@@ -124,7 +112,7 @@ class ChargeDecisionAdmin(WrittenByTheProcess, admin.ModelAdmin):
 
 
 @admin.register(QueueCheck)
-class QueueCheckAdmin(WrittenByTheProcess, admin.ModelAdmin):
+class QueueCheckAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["group", "queue", "by", "at"]
     list_filter = ["queue", "group"]
     list_select_related = ["group", "by"]
