@@ -22,6 +22,7 @@ from requests_app.intake_forms import IntakeForm
 from requests_app.models import Attachment, Request
 from requests_app.onboarding import take_in_at_the_desk
 from requests_app.pages import REQUEST, for_page, page_context, print_context, table
+from requests_app.states import S
 from workflow.actors import as_actor
 from workflow.exports import csv_response
 from workflow.machine import Refused
@@ -265,6 +266,8 @@ def _back(request: HttpRequest, otherwise: str) -> str:
 def triage_preview(request: HttpRequest, reference: str) -> HttpResponse:
     """The truth table for the answers as they stand, while they are being given (D2)."""
     req = _found(request, reference)
+    if req.state != S.TRIAGE:
+        return HttpResponse(status=204)  # decided while a last answer was still on its way
     offer = next(iter(offers(req, request.user, names={"triage"})), None)
     if offer is None:
         raise Http404

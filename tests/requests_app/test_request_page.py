@@ -183,6 +183,13 @@ def test_the_preview_of_triage_is_only_for_who_decides_it(office):
     assert as_user(office.specialist).get(f"{request.get_absolute_url()}triage/").status_code == 404
 
 
+def test_a_preview_that_comes_after_the_decision_has_nothing_to_show(office):
+    """The last answer's preview may still be on its way when the form is sent (D2)."""
+    request = to_pending(office)
+    answer = as_user(office.rep).get(f"{request.get_absolute_url()}triage/")
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
 def test_the_recorded_decision_stays_readable_with_its_override(office):
     """D2: who decided, what the table said, why differently."""
     request = office.request()
