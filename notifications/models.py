@@ -18,7 +18,11 @@ class Notice(models.Model):
         SUPPRESSED = "suppressed", "Suppressed"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    event = models.ForeignKey("workflow.Event", models.PROTECT, related_name="notices")
+    event = models.ForeignKey(
+        "workflow.Event", models.PROTECT, null=True, blank=True, related_name="notices"
+    )
+    # What is said without an event (a confirmation, a digest) is known by a key of its own.
+    key = models.CharField(max_length=320, unique=True, null=True, blank=True, editable=False)
     template = models.CharField(max_length=60)
     recipient_name = models.CharField(max_length=200, blank=True)
     address = models.EmailField()
@@ -45,6 +49,10 @@ class Notice(models.Model):
             models.CheckConstraint(
                 condition=models.Q(state__in=["queued", "sending", "sent", "failed", "suppressed"]),
                 name="notice_state_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(event__isnull=False) | models.Q(key__isnull=False),
+                name="notice_has_event_or_key",
             ),
         ]
         indexes = [

@@ -39,16 +39,26 @@ def enqueue(
     context: dict[str, Any],
     *,
     suppressed: bool = False,
+    key: str = "",
 ) -> list[Notice]:
     """Write one notice per distinct address; after commit, nudge a worker.
 
-    `suppressed` writes the rows as history that is never sent (demo and imports).
+    `suppressed` writes the rows as history that is never sent (demo and imports). What belongs to
+    no event (a confirmation, a digest) comes with `event=None` and a `key`: the same key is said
+    to the same address once, whoever asks for it again.
     """
+    if event is None and not key:
+        raise ValueError("A notice belongs to an event or has a key.")
     by_address = {r.address.casefold(): r for r in recipients if r.address}
+    keys = {address: f"{key}:{address}" if key else None for address in by_address}
+    if key:
+        said = set(Notice.objects.filter(key__in=keys.values()).values_list("key", flat=True))
+        by_address = {a: r for a, r in by_address.items() if keys[a] not in said}
     state = Notice.State.SUPPRESSED if suppressed else Notice.State.QUEUED
-    notices = Notice.objects.bulk_create(
+    rows = [
         Notice(
-            event_id=event.pk,
+            event=event,
+            key=keys[address],
             template=template,
             address=r.address,
             recipient_name=r.name,
@@ -56,10 +66,11 @@ def enqueue(
             language=r.language,
             context={**context, **r.context},
             state=state,
-            created_at=event.at,
+            created_at=event.at if event else timezone.now(),
         )
-        for r in by_address.values()
-    )
+        for address, r in by_address.items()
+    ]
+    notices = Notice.objects.bulk_create(rows, ignore_conflicts=bool(key))
     if notices and not suppressed:
         ids = [str(n.pk) for n in notices]
         transaction.on_commit(lambda: nudge(ids), robust=True)
