@@ -4,7 +4,7 @@ A day's capacity is its members' hours times the group's focus, on working days 
 Day rows are made when a booking first needs them and brought up to date whenever one is locked.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -14,17 +14,20 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import F, QuerySet
 
+from fulfillment.days_off import DaysOff
 from fulfillment.models import DayCapacity, Membership, ProviderGroup
 from workflow import clock
 from workflow.worktime import Hours, hours_of
 
 Slice = tuple[date, int]
+Bar = tuple[date, str]
 
 
 class Room(Protocol):
     """A day with what is free on it, in minutes."""
 
     day: date
+    capacity: int
 
     @property
     def free(self) -> int: ...
@@ -41,6 +44,27 @@ class Day:
     @property
     def free(self) -> int:
         return max(0, self.capacity - self.booked)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody wants booked: so many minutes from a day on, or exactly these days.
+
+    `most` caps the minutes of one day, so that work can be spread thin over many.
+    """
+
+    day: date
+    minutes: int
+    most: int | None = None
+    exact: tuple[Slice, ...] = ()
+
+    @classmethod
+    def exactly(cls, slices: Iterable[Slice]) -> "Wish":
+        """These days and no others. Raises ValidationError where there are none."""
+        days = tuple(sorted(slices))
+        if not days:
+            raise ValidationError({"split": "Name at least one day with its hours."})
+        return cls(days[0][0], sum(minutes for _, minutes in days), None, days)
 
 
 def in_words(day: date) -> str:
@@ -92,14 +116,27 @@ def _away(membership: Membership, day: date) -> bool:
     )
 
 
-def days_ahead(group: ProviderGroup, first: date, last: date) -> list[Day]:
-    """The working days from first to last with what is free on them. Reads only."""
-    force = Workforce(group)
+def days_ahead(
+    group: ProviderGroup, first: date, last: date, *, without: Iterable[Slice] = ()
+) -> list[Day]:
+    """The working days from first to last with what is free on them. Reads only.
+
+    `without` are slices to think away: what an entry holds now, when it is about to move.
+    """
+    return days_of(Workforce(group), first, last, without=without)
+
+
+def days_of(
+    force: "Workforce", first: date, last: date, *, without: Iterable[Slice] = ()
+) -> list[Day]:
+    """As `days_ahead`, of a workforce that was read already."""
     booked = dict(
-        DayCapacity.objects.filter(group=group, day__range=(first, last)).values_list(
+        DayCapacity.objects.filter(group=force.group, day__range=(first, last)).values_list(
             "day", "booked"
         )
     )
+    for day, minutes in without:
+        booked[day] = max(0, booked.get(day, 0) - minutes)
     return [
         Day(day, max(force.minutes(day), booked.get(day, 0)), booked.get(day, 0))
         for day in force.working_days(first, last)
@@ -137,12 +174,12 @@ def locked(rows: QuerySet[DayCapacity]) -> QuerySet[DayCapacity]:
     return rows.order_by("day").select_for_update()
 
 
-def fill(rows: Iterable[Room], minutes: int) -> list[Slice] | None:
-    """Spread minutes forward over days with room; None if they do not fit."""
+def fill(rows: Iterable[Room], minutes: int, most: int | None = None) -> list[Slice] | None:
+    """Spread minutes forward over days with room, at most so many a day; None: no room."""
     found: list[Slice] = []
     left = minutes
     for row in rows:
-        take = min(left, row.free)
+        take = min(left, row.free, most or left)
         if take > 0:
             found.append((row.day, take))
             left -= take
@@ -151,86 +188,169 @@ def fill(rows: Iterable[Room], minutes: int) -> list[Slice] | None:
     return None
 
 
-def nearest(rows: Iterable[Room], minutes: int, count: int = 3) -> list[date]:
+def nearest(
+    rows: Iterable[Room], minutes: int, count: int = 3, most: int | None = None
+) -> list[date]:
     """The first days on which the whole would fit; else days from which it could be begun."""
     days = list(rows)
-    whole = [row.day for row in days if row.free >= minutes]
+    whole = [row.day for row in days if row.free >= minutes] if not most else []
     if whole:
         return whole[:count]
     return [
         row.day
         for n, row in enumerate(days)
-        if row.free > 0 and fill(days[n:], minutes) is not None
+        if row.free > 0 and fill(days[n:], minutes, most) is not None
     ][:count]
 
 
-def _instead(rows: Iterable[Room], minutes: int) -> str:
-    days = nearest(rows, minutes)
+def _instead(rows: Iterable[Room], minutes: int, most: int | None = None) -> str:
+    days = nearest(rows, minutes, most=most)
     if not days:
         return "Nothing that long is free within the window."
     return f"Free instead: {', '.join(in_words(d) for d in days)}."
 
 
-def refuse_unfit_day(
-    group: ProviderGroup, day: date, minutes: int, *, not_before: Iterable[tuple[date, str]] = ()
-) -> None:
+def refuse_unfit(group: ProviderGroup, wish: Wish, bars: Iterable[Bar] = ()) -> None:
     """Raise ValidationError by field where nothing can be booked, whatever the load (F2).
 
-    `not_before` are dates with their reason: the earliest date agreed, parts still expected.
+    `bars` are dates with their reason: the earliest date agreed, parts still expected.
     """
-    if minutes <= 0:
-        raise ValidationError({"hours": "Give the hours to book: more than zero."})
-    today, last = clock.today(), window_end()
-    bars = list(not_before)
-    start = max([today, *(bar for bar, _ in bars)])
-    said = ""
-    if day < today:
-        said = f"{in_words(day)} is in the past."
-    elif day > last:
+    if wish.minutes <= 0 or any(minutes <= 0 for _, minutes in wish.exact):
+        field = "split" if wish.exact else "hours"
+        raise ValidationError({field: "Give the hours to book: more than zero."})
+    if wish.most is not None and wish.most <= 0:
+        raise ValidationError({"per_day": "At most how many hours a day? More than zero."})
+    bars = list(bars)
+    for day in [day for day, _ in wish.exact] or [wish.day]:
+        said = _unfit(group, day, bars)
+        if said:
+            start = max([clock.today(), *(bar for bar, _ in bars)])
+            free = days_ahead(group, start, window_end())
+            field = "split" if wish.exact else "day"
+            raise ValidationError({field: f"{said} {_instead(free, wish.minutes, wish.most)}"})
+
+
+def _unfit(group: ProviderGroup, day: date, bars: list[Bar]) -> str:
+    last = window_end()
+    if day < clock.today():
+        return f"{in_words(day)} is in the past."
+    if day > last:
         days = settings.THROUGHLINE["SCHEDULE_WINDOW_DAYS"]
-        said = f"{in_words(day)} is beyond the {days} days: the last day is {in_words(last)}."
-    elif not hours_of(group.calendar).on(day):
-        said = f"{group} does not work on {in_words(day)}."
-    else:
-        said = next((why for bar, why in bars if day < bar), "")
-    if said:
-        raise ValidationError(
-            {"day": f"{said} {_instead(days_ahead(group, start, last), minutes)}"}
-        )
+        return f"{in_words(day)} is beyond the {days} days: the last day is {in_words(last)}."
+    if not hours_of(group.calendar).on(day):
+        why = DaysOff(group.calendar).why(day)
+        return f"{group} does not work on {in_words(day)}{f' ({why})' if why else ''}."
+    return next((why for bar, why in bars if day < bar), "")
 
 
-def book(group: ProviderGroup, first_day: date, minutes: int) -> list[Slice]:
-    """Take minutes from first_day on, over as many working days as it needs (F2).
+def plan(group: ProviderGroup, rows: Sequence[Room], wish: Wish) -> list[Slice]:
+    """The days that a wish takes of these rows. Raises ValidationError by field (F2).
 
-    Call it inside a transaction: it locks the day rows. Raises ValidationError by field.
+    The door calls it with locked rows, a preview with rows that were only read.
     """
-    refuse_unfit_day(group, first_day, minutes)
-    rows = lock_days(group, first_day, window_end())
-    if not rows or rows[0].day != first_day or rows[0].free <= 0:
+    if wish.exact:
+        return _as_wished(rows, wish)
+    if not rows or rows[0].day != wish.day or rows[0].free <= 0:
         why = "is fully booked" if rows and rows[0].capacity else f"has nobody of {group} at work"
-        raise ValidationError({"day": f"{in_words(first_day)} {why}. {_instead(rows, minutes)}"})
-    return _take(group, rows, minutes)
+        said = f"{in_words(wish.day)} {why}. {_instead(rows, wish.minutes, wish.most)}"
+        raise ValidationError({"day": said})
+    return _spread(rows, wish)
 
 
-def book_next_free(group: ProviderGroup, not_before: date, minutes: int) -> list[Slice]:
-    """As `book`, but on the next days that have room, wherever they are (X1)."""
-    rows = lock_days(group, max(not_before, clock.today()), window_end())
-    return _take(group, rows, minutes)
+def _as_wished(rows: Sequence[Room], wish: Wish) -> list[Slice]:
+    free = {row.day: row.free for row in rows}
+    for day, minutes in wish.exact:
+        if free.get(day, 0) < minutes:
+            said = (
+                f"{in_words(day)} has {hours_in_words(free.get(day, 0))} free, "
+                f"not {hours_in_words(minutes)}. {_with_room(rows, minutes)}"
+            )
+            raise ValidationError({"split": said})
+    return list(wish.exact)
 
 
-def _take(group: ProviderGroup, rows: list[DayCapacity], minutes: int) -> list[Slice]:
-    slices = fill(rows, minutes)
+def _with_room(rows: Iterable[Room], minutes: int) -> str:
+    days = [in_words(row.day) for row in rows if row.free >= minutes][:3]
+    if not days:
+        return "No single day within the window has that much free."
+    return f"Free instead: {', '.join(days)}."
+
+
+def _spread(rows: Sequence[Room], wish: Wish) -> list[Slice]:
+    slices = fill(rows, wish.minutes, wish.most)
     if slices is None:
-        free = sum(row.free for row in rows)
+        free = sum(min(row.free, wish.most or row.free) for row in rows)
+        a_day = f" at {hours_in_words(wish.most)} a day" if wish.most else ""
         raise ValidationError(
             {
-                "hours": f"{hours_in_words(minutes)} do not fit: {hours_in_words(free)} are free "
-                f"until {in_words(window_end())}. Book fewer hours or an earlier day."
+                "hours": f"{hours_in_words(wish.minutes)} do not fit: {hours_in_words(free)} are "
+                f"free{a_day} until {in_words(window_end())}. Book fewer hours or an earlier day."
             }
         )
+    return slices
+
+
+def book(
+    group: ProviderGroup, first_day: date, minutes: int, most: int | None = None
+) -> list[Slice]:
+    """Take minutes from first_day on, over as many working days as it needs (F2)."""
+    return book_wish(group, Wish(first_day, minutes, most))
+
+
+def book_wish(group: ProviderGroup, wish: Wish, bars: Iterable[Bar] = ()) -> list[Slice]:
+    """Take what is wished for, or raise ValidationError by field (F2).
+
+    Call it inside a transaction: it locks the day rows.
+    """
+    refuse_unfit(group, wish, bars)
+    slices = plan(group, lock_days(group, wish.day, window_end()), wish)
+    take(group, slices)
+    return slices
+
+
+def book_next_free(
+    group: ProviderGroup, not_before: date, minutes: int, most: int | None = None
+) -> list[Slice]:
+    """As `book`, but on the next days that have room, wherever they are (X1)."""
+    first = max(not_before, clock.today())
+    slices = _spread(lock_days(group, first, window_end()), Wish(first, minutes, most))
+    take(group, slices)
+    return slices
+
+
+def take(group: ProviderGroup, slices: Iterable[Slice]) -> None:
+    """Write down what was planned on rows that are locked; the constraint has the last word."""
     for day, part in slices:
         DayCapacity.objects.filter(group=group, day=day).update(booked=F("booked") + part)
-    return slices
+
+
+def exchange(
+    group: ProviderGroup, gone: Iterable[Slice], wishes: Sequence[Wish]
+) -> list[list[Slice]]:
+    """Give back and book anew in one go: all of it or nothing (F2).
+
+    All days concerned are locked together first, so that two moves never wait for each other.
+    What the wishes take is planned in their order. Call it inside a transaction.
+    """
+    gone = list(gone)
+    first = min([day for day, _ in gone] + [wish.day for wish in wishes])
+    rows = lock_days(group, first, max([window_end(), *(day for day, _ in gone)]))
+    by_day = {row.day: row for row in rows}
+    before = {row.day: (row.booked, row.capacity) for row in rows}
+    for day, part in gone:
+        by_day[day].booked -= part
+    force = Workforce(group)
+    for row in rows:
+        if row.day >= clock.today():
+            row.capacity = max(row.booked, force.minutes(row.day))
+    found = []
+    for wish in wishes:
+        found.append(plan(group, [row for row in rows if row.day >= wish.day], wish))
+        for day, part in found[-1]:
+            by_day[day].booked += part
+    changed = [row for row in rows if (row.booked, row.capacity) != before[row.day]]
+    DayCapacity.objects.bulk_update(changed, ["booked", "capacity"])
+    return found
 
 
 def give_back(group: ProviderGroup, slices: Iterable[Slice]) -> None:

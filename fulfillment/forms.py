@@ -10,7 +10,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 from fulfillment import capacity
 from fulfillment.models import QUARTER, ChargeDecision, PlanItem, TestRun, TimeEntry
 from requests_app.files import check_upload
-from requests_app.states import FULFILLMENT, Level, S
+from requests_app.states import FULFILLMENT, S
 from workflow import clock
 from workflow.registry import ActionForm
 
@@ -100,101 +100,6 @@ class HoursField(forms.DecimalField):
         kwargs.setdefault("decimal_places", 2)
         super().__init__(**kwargs)
         self.widget.attrs.update({"step": "any", "inputmode": "decimal"})
-
-
-class SlotForm(ActionForm):
-    """From which day, and how many hours. The calendar and the load are asked when booking."""
-
-    day = forms.DateField(label="First day", widget=DATE)
-    hours = HoursField(label="Hours to book", min_value=QUARTER)
-
-    def slot_defaults(self) -> None:
-        """The days of the slot it has; else the first ones with room."""
-        request = self.subject
-        entry = request.schedule_entries.active().first()
-        if entry is not None:
-            self.fields["day"].initial = entry.first_day
-            self.fields["hours"].initial = entry.hours
-        else:
-            self.fields["hours"].initial = request.estimate_hours
-            self.fields["day"].initial = self._next_free()
-        self.fields["day"].widget = forms.DateInput(
-            attrs={
-                "type": "date",
-                "min": clock.today().isoformat(),
-                "max": capacity.window_end().isoformat(),
-            }
-        )
-
-    def _next_free(self) -> Any:
-        request = self.subject
-        if request.provider_group is None or self.is_bound:
-            return None
-        first = max(clock.today(), request.earliest_on or clock.today())
-        days = capacity.days_ahead(request.provider_group, first, capacity.window_end())
-        minutes = int((request.estimate_hours or 1) * 60)
-        return next(iter(capacity.nearest(days, minutes, 1)), None)
-
-
-class ScheduleForm(SlotForm):
-    """The lead validates priority and estimate, and places it (F2)."""
-
-    charge_expected = forms.TypedChoiceField(
-        choices=[("", "Choose"), ("no", "No"), ("yes", "Yes, and its basis is known")],
-        coerce=lambda v: v == "yes",
-        empty_value=None,
-        label="Is a charge expected?",
-    )
-    estimate_hours = HoursField(required=False, min_value=QUARTER, label="Estimate in all, hours")
-    impact = forms.TypedChoiceField(
-        choices=Level.choices, coerce=int, required=False, empty_value=None
-    )
-    urgency = forms.TypedChoiceField(
-        choices=Level.choices, coerce=int, required=False, empty_value=None
-    )
-
-    def prepare(self) -> None:
-        request = self.subject
-        self.slot_defaults()
-        for name in ("impact", "urgency", "estimate_hours"):
-            self.fields[name].initial = getattr(request, name)
-        if request.schedule_entries.active().exists():
-            self.fields["day"].help_text = "It keeps its slot: confirm it, or choose another day."
-        expected = {True: "yes", False: "no"}.get(request.charge_expected)  # type: ignore[arg-type]
-        self.fields["charge_expected"].initial = expected or ""
-
-
-class ScheduleRowForm(forms.Form):
-    """The schedule form on a row of the intake: no more than is needed; errors show on the page
-    of the request, which has all of it."""
-
-    day = forms.DateField(label="First day", widget=DATE)
-    hours = HoursField(label="Hours", min_value=QUARTER)
-    charge_expected = forms.ChoiceField(
-        choices=[("", "Choose"), ("no", "No charge"), ("yes", "Charge, basis known")],
-        label="Charge expected?",
-    )
-
-    @classmethod
-    def for_row(cls, row: Any) -> "ScheduleRowForm":
-        """Filled in with the next day on which it fits."""
-        expected = {True: "yes", False: "no"}.get(row.req.charge_expected, "")
-        initial = {"day": row.proposed, "hours": row.hours, "charge_expected": expected}
-        return cls(initial=initial, auto_id=f"slot-{row.req.pk}-%s", label_suffix="")
-
-
-class RescheduleForm(SlotForm):
-    """Another day, or other hours (F2)."""
-
-    reason = forms.CharField(
-        required=False,
-        max_length=2000,
-        label="Reason",
-        help_text="The customer is told the new date.",
-    )
-
-    def prepare(self) -> None:
-        self.slot_defaults()
 
 
 class PullForm(ActionForm):

@@ -1,5 +1,6 @@
 """Provider groups with their calendars, the 60-day schedule, work plans, time and tests."""
 
+import uuid
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -149,7 +150,19 @@ class ScheduleEntry(Machine):
     minutes = models.PositiveIntegerField(validators=[MinValueValidator(1)])
     first_day = models.DateField()
     last_day = models.DateField()
-    is_fixed = models.BooleanField(default=False)
+    most_per_day = models.PositiveIntegerField(
+        null=True, blank=True, help_text=_("Minutes of one day at most; empty: as many as fit.")
+    )
+    is_fixed = models.BooleanField(
+        default=False, help_text=_("It stays where it is until it is let go again.")
+    )
+    carried_over = models.PositiveSmallIntegerField(
+        default=0, help_text=_("How often its day passed before it was begun.")
+    )
+    sequence = models.PositiveIntegerField(
+        default=0, editable=False, help_text=_("Counts its changes, for undo and for calendars.")
+    )
+    changed_at = models.DateTimeField(default=clock.now, editable=False)
     booked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
     )
@@ -172,6 +185,10 @@ class ScheduleEntry(Machine):
                 condition=Q(minutes__gt=0, last_day__gte=F("first_day")),
                 name="schedule_entry_makes_sense",
             ),
+            models.CheckConstraint(
+                condition=Q(most_per_day__isnull=True) | Q(most_per_day__gt=0),
+                name="schedule_entry_daily_most_positive",
+            ),
         ]
         indexes = [
             models.Index(
@@ -191,6 +208,11 @@ class ScheduleEntry(Machine):
     @property
     def hours(self) -> Decimal:
         return (Decimal(self.minutes) / 60).quantize(QUARTER)
+
+    @property
+    def hours_per_day(self) -> Decimal | None:
+        """At most so many hours a day, if that was asked for."""
+        return (Decimal(self.most_per_day) / 60).quantize(QUARTER) if self.most_per_day else None
 
     @step(EntryState.BOOKED, EntryState.STARTED, who=[member, SYSTEM])
     def start_entry(self) -> None:
@@ -220,6 +242,33 @@ class ScheduleEntry(Machine):
     @step(EntryState.STARTED, EntryState.DONE, who=[SYSTEM])
     def finish_entry(self) -> None:
         """The work it was booked for is tested and settled (F9)."""
+
+
+class CalendarFeed(models.Model):
+    """A person's secret address of a calendar: a group's schedule, or their own work (F2).
+
+    The address is `key` with its signature, so the database alone does not give it away; a new
+    key makes the old address void. What it shows is what the person may see when it is fetched.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="calendar_feeds"
+    )
+    group = models.ForeignKey(
+        ProviderGroup, models.CASCADE, null=True, blank=True, related_name="calendar_feeds"
+    )
+    key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    made_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "group"], name="calendar_feed_once", nulls_distinct=False
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Calendar of {self.group or self.user}"
 
 
 class ScheduledDay(models.Model):

@@ -15,8 +15,9 @@ from fulfillment import lists
 from fulfillment.actions.queue import note_check, take_next
 from fulfillment.actions.schedule import pull_next
 from fulfillment.filters import PendingFilter, WorkFilter
-from fulfillment.forms import BulkAssignForm, ScheduleRowForm, members_of
+from fulfillment.forms import BulkAssignForm, members_of
 from fulfillment.models import ProviderGroup
+from fulfillment.slot_forms import ScheduleRowForm
 from requests_app.models import Request
 from workflow.exports import csv_response
 from workflow.machine import Refused

@@ -1,6 +1,6 @@
 """What people do while a request is fulfilled; importing registers all of it."""
 
 from fulfillment import sections
-from fulfillment.actions import colleague, effects, plan, queue, schedule, testing
+from fulfillment.actions import colleague, effects, moving, plan, queue, schedule, testing
 
-__all__ = ["colleague", "effects", "plan", "queue", "schedule", "sections", "testing"]
+__all__ = ["colleague", "effects", "moving", "plan", "queue", "schedule", "sections", "testing"]

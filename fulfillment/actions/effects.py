@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from fulfillment import slots
 from fulfillment.actions import schedule
 from fulfillment.models import ChargeDecision
 from requests_app.models import Request
@@ -25,7 +26,7 @@ WHY = {
 
 def _give_back(request: Request, actor: Actor, why: str) -> None:
     for entry in request.schedule_entries.active():
-        schedule.free(entry)
+        slots.free(entry)
         advance(entry, "release", by=SYSTEM.caused_by(actor), reason=why)
 
 
@@ -65,7 +66,7 @@ def suspend_slot(request: Request, actor: Actor, facts: dict[str, Any]) -> None:
     if request.state != S.SCHEDULED or facts.get("keep_slot", True):
         return
     for entry in request.schedule_entries.booked():
-        schedule.free(entry)
+        slots.free(entry)
         advance(entry, "suspend", by=SYSTEM.caused_by(actor))
 
 
@@ -76,7 +77,7 @@ def rebook_slot(request: Request, actor: Actor, facts: dict[str, Any]) -> None:
     Resuming itself never fails for want of a day: the customer's answer may resume it.
     """
     for entry in request.schedule_entries.filter(state="suspended"):
-        schedule.rebook(entry, actor)
+        schedule.book_again(entry, actor)
 
 
 @consequence("pull", order=40)

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F
 
-from fulfillment import capacity, forms
-from fulfillment.models import ProviderGroup, ScheduledDay, ScheduleEntry
+from fulfillment import capacity, forms, slot_forms, slots
+from fulfillment.models import ProviderGroup, ScheduleEntry
 from requests_app.models import Request
 from requests_app.states import S, priority_of
 from requests_app.who import lead
 from workflow import clock
 from workflow.actors import SYSTEM, Actor, as_actor
-from workflow.door import advance, record
+from workflow.door import advance
 from workflow.machine import Refused, guard
 from workflow.registry import ReasonForm, action
 
@@ -25,78 +24,8 @@ if TYPE_CHECKING:
 REQUEST = "requests_app.request"
 
 
-def bars(request: Request) -> list[tuple[date, str]]:
-    """The days before which it cannot be booked, each with its sentence (F2)."""
-    found = []
-    if request.earliest_on:
-        found.append(
-            (
-                request.earliest_on,
-                f"It must not start before {capacity.in_words(request.earliest_on)}, as agreed.",
-            )
-        )
-    line: Any
-    for line in request.part_lines.unfinished().exclude(expected_on=None):
-        found.append(
-            (
-                line.expected_on,
-                f"{line} is expected on {capacity.in_words(line.expected_on)}: not before.",
-            )
-        )
-    return found
-
-
-def _minutes(hours: Decimal) -> int:
-    return int(hours * 60)
-
-
-def _keep_days(entry: ScheduleEntry, slices: list[capacity.Slice]) -> None:
-    ScheduledDay.objects.bulk_create(
-        [ScheduledDay(entry=entry, day=day, minutes=part) for day, part in slices]
-    )
-
-
-def free(entry: ScheduleEntry) -> None:
-    """Its hours are free for others again; the entry keeps its dates as history."""
-    capacity.give_back(entry.group, entry.days.values_list("day", "minutes"))
-    entry.days.all().delete()
-
-
-def place(request: Request, *, by: Actor, day: date, minutes: int) -> ScheduleEntry:
-    """Book the hours and put the request on the schedule from that day on (F2)."""
-    group: Any = request.provider_group
-    capacity.refuse_unfit_day(group, day, minutes, not_before=bars(request))
-    slices = capacity.book(group, day, minutes)
-    entry = ScheduleEntry.objects.create(
-        request=request,
-        group=group,
-        pass_number=request.pass_number,
-        minutes=minutes,
-        first_day=slices[0][0],
-        last_day=slices[-1][0],
-        booked_by=by.user,
-        state_since=clock.now(),
-    )
-    _keep_days(entry, slices)
-    return entry
-
-
-def move(entry: ScheduleEntry, *, by: Actor, day: date, minutes: int) -> list[capacity.Slice]:
-    """Give back and book anew in one go: either both or neither (F2).
-
-    The days of both spans are locked together first, so that two moves never wait for each other.
-    """
-    group = entry.group
-    capacity.refuse_unfit_day(group, day, minutes, not_before=bars(entry.request))
-    capacity.lock_days(group, min(day, entry.first_day), capacity.window_end())
-    free(entry)
-    slices = capacity.book(group, day, minutes)
-    _keep_days(entry, slices)
-    return slices
-
-
 @action("schedule", "Schedule", model=REQUEST, at=[S.AWAITING_SCHEDULING],
-        form=forms.ScheduleForm, place="next", order=10)  # fmt: skip
+        form=slot_forms.ScheduleForm, place="next", order=10)  # fmt: skip
 def schedule(
     request: Request,
     *,
@@ -104,6 +33,8 @@ def schedule(
     day: date,
     hours: Decimal,
     charge_expected: bool,
+    per_day: Decimal | None = None,
+    split: list[capacity.Slice] | None = None,
     estimate_hours: Decimal | None = None,
     impact: int | None = None,
     urgency: int | None = None,
@@ -112,8 +43,8 @@ def schedule(
 
     A slot kept from before discovery is confirmed by the same day and hours, or moved.
     """
-    minutes = _minutes(hours)
-    _book_or_confirm(request, by=by, day=day, minutes=minutes)
+    wish = wish_of(day, hours, per_day, split)
+    _book_or_confirm(request, by=by, wish=wish)
     _validate_priority(request, by, impact, urgency)
     return advance(
         request,
@@ -121,23 +52,39 @@ def schedule(
         by=by,
         charge_expected=charge_expected,
         estimate_hours=estimate_hours,
-        day=day,
-        hours=hours,
+        day=wish.day,
+        hours=Decimal(wish.minutes) / 60,
     )
 
 
-def _book_or_confirm(request: Request, *, by: Actor, day: date, minutes: int) -> None:
+def wish_of(
+    day: date, hours: Decimal, per_day: Decimal | None, split: list[capacity.Slice] | None
+) -> capacity.Wish:
+    """What the fields of a slot's form ask for: these days, or so many hours from a day on."""
+    if split:
+        return capacity.Wish.exactly(split)
+    most = int(per_day * 60) if per_day else None
+    return capacity.Wish(day, int(hours * 60), most)
+
+
+def _book_or_confirm(request: Request, *, by: Actor, wish: capacity.Wish) -> None:
     kept = request.schedule_entries.active().first()
     if kept is not None and kept.group_id != request.provider_group_id:
-        free(kept)
+        slots.free(kept)
         advance(kept, "release", by=SYSTEM.caused_by(by), reason="Another group has it now.")
         kept = None
     if kept is None:
-        place(request, by=by, day=day, minutes=minutes)
-    elif kept.state == "booked" and (kept.first_day, kept.minutes) == (day, minutes):
-        capacity.refuse_unfit_day(kept.group, day, minutes, not_before=bars(request))
+        slots.place(request, by=by, wish=wish)
+    elif kept.state == "booked" and _is_as_kept(kept, wish):
+        capacity.refuse_unfit(kept.group, wish, slots.bars(request))
     else:
-        _move_and_note(kept, by=by, day=day, minutes=minutes)
+        slots.rebook(kept.group, {kept: wish}, by=by, tell=())
+
+
+def _is_as_kept(kept: ScheduleEntry, wish: capacity.Wish) -> bool:
+    if wish.exact:
+        return list(wish.exact) == slots.slices_of(kept)
+    return (kept.first_day, kept.minutes, kept.most_per_day) == (wish.day, wish.minutes, wish.most)
 
 
 def _validate_priority(
@@ -177,56 +124,9 @@ def put_back(request: Request, *, by: Actor, reason: str) -> Request:
     return advance(request, "put_back", by=by, reason=reason)
 
 
-@guard("It has no slot that could be moved.")
-def has_movable_slot(request: Request) -> bool:
-    return request.schedule_entries.filter(state__in=["booked", "suspended"]).exists()
-
-
 @guard("It keeps no slot.")
 def keeps_slot(request: Request) -> bool:
     return request.schedule_entries.active().exists()
-
-
-@action("reschedule", "Move to another day", model=REQUEST, at=[S.SCHEDULED],
-        form=forms.RescheduleForm, who=[lead], given=[has_movable_slot],
-        place="more", order=51)  # fmt: skip
-def reschedule(
-    request: Request, *, by: Actor, day: date, hours: Decimal, reason: str = ""
-) -> ScheduleEntry:
-    """Another day or other hours, with the customer told the new date (F2)."""
-    entry = request.schedule_entries.active().get()
-    return _move_and_note(
-        entry, by=by, day=day, minutes=_minutes(hours), reason=reason, tell=("scheduled",)
-    )
-
-
-def _move_and_note(
-    entry: ScheduleEntry,
-    *,
-    by: Actor,
-    day: date,
-    minutes: int,
-    reason: str = "",
-    tell: tuple[str, ...] = (),
-) -> ScheduleEntry:
-    """Move an entry; a suspended one is booked again by it. Days before and after are recorded."""
-    before = {"first_day": entry.first_day, "last_day": entry.last_day, "minutes": entry.minutes}
-    slices = move(entry, by=by, day=day, minutes=minutes)
-    after = {"first_day": slices[0][0], "last_day": slices[-1][0], "minutes": minutes}
-    for name, value in after.items():
-        setattr(entry, name, value)
-    entry.save(update_fields=list(after))
-    if entry.state == "suspended":
-        entry = advance(entry, "rebook", by=SYSTEM.caused_by(by))
-    record(
-        entry.request,
-        "reschedule",
-        by=by,
-        reason=reason,
-        changes={k: [before[k], after[k]] for k in after if before[k] != after[k]},
-        tell=tell,
-    )
-    return entry
 
 
 @action("release_slot", "Give the kept slot back", model=REQUEST,
@@ -235,33 +135,43 @@ def _move_and_note(
 def release_slot(request: Request, *, by: Actor, reason: str) -> None:
     """A slot kept over discovery is given back after all (F2, F17)."""
     entry = request.schedule_entries.active().get()
-    free(entry)
+    slots.free(entry)
     advance(entry, "release", by=by, reason=reason)
 
 
-def by_plan(entries: Any) -> Any:
-    """The order of the schedule: planned start, then priority, then age (F4)."""
-    return entries.order_by("first_day", "request__priority", "request__created_at", "pk")
+def next_scheduled(group: ProviderGroup) -> Any:
+    """What can be pulled: booked, and neither on hold nor without days (F4)."""
+    return Request.objects.filter(
+        provider_group=group,
+        state=S.SCHEDULED,
+        held_since__isnull=True,
+        schedule_entries__state="booked",
+    )
 
 
 def pull_next(group: ProviderGroup, *, by: "User | Actor") -> Request | None:
-    """The next one on the schedule, or None; two at once get different ones (F4, F6)."""
+    """The next one on the schedule, or None; two at once get different ones (F4, F6).
+
+    What is due to begin, today or before, goes first, under the rule of the pending queue; then
+    what is planned soonest. A row that somebody else is pulling is skipped, not waited for.
+    """
     person = as_actor(by).person
     with transaction.atomic():
-        found = (
-            Request.objects.filter(
-                provider_group=group,
-                state=S.SCHEDULED,
-                held_since__isnull=True,
-                schedule_entries__state="booked",
-            )
-            .order_by(F("schedule_entries__first_day"), "priority", "created_at", "pk")
-            .select_for_update(skip_locked=True, of=("self",))
-            .first()
+        rows = next_scheduled(group)
+        today = clock.today()
+        due = rows.filter(schedule_entries__first_day__lte=today).by_rule()
+        ahead = rows.filter(schedule_entries__first_day__gt=today).order_by(
+            "schedule_entries__first_day", "priority", "created_at", "pk"
         )
+        found = locked_first(due) or locked_first(ahead)
         if found is None:
             return None
         return advance(found, "pull", by=by, specialist=person)
+
+
+def locked_first(rows: Any) -> Request | None:
+    """The first row that nobody holds, locked. Its own function for the race's control."""
+    return rows.select_for_update(skip_locked=True, of=("self",)).first()
 
 
 def refuse_pull_without_slot(entry: ScheduleEntry | None) -> None:
@@ -270,15 +180,17 @@ def refuse_pull_without_slot(entry: ScheduleEntry | None) -> None:
         raise Refused("Its days were given up while it was on hold: book them again first.")
 
 
-def rebook(entry: ScheduleEntry, actor: Actor) -> bool:
+def book_again(entry: ScheduleEntry, actor: Actor) -> bool:
     """After a hold: the next days with room. False where the window has none (X1)."""
-    start = max([clock.today(), entry.first_day, *(bar for bar, _ in bars(entry.request))])
+    start = max(slots.not_before(entry.request), entry.first_day)
     try:
         with transaction.atomic():
-            slices = capacity.book_next_free(entry.group, start, entry.minutes)
+            slices = capacity.book_next_free(entry.group, start, entry.minutes, entry.most_per_day)
     except ValidationError:
         return False
-    _keep_days(entry, slices)
+    slots.keep_days(entry, slices)
+    slots.touch(entry)
+    entry.save(update_fields=["sequence", "changed_at"])
     advance(
         entry,
         "rebook",

@@ -195,8 +195,8 @@ def test_control_without_the_lock_the_day_is_overbooked(
     meeting = threading.Barrier(2)
     fill = capacity.fill
 
-    def fill_together(rows: Any, minutes: int) -> Any:
-        found = fill(list(rows), minutes)
+    def fill_together(rows: Any, minutes: int, most: int | None = None) -> Any:
+        found = fill(list(rows), minutes, most)
         meeting.wait(WAIT)
         return found
 
