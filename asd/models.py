@@ -8,11 +8,12 @@ import pghistory
 from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
-from django.db.models.functions import Lower
+from django.db.models import Exists, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce, Lower
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField
 
+from notifications.models import UndeliverableAddress
 from workflow import clock
 from workflow.actors import BY_SYSTEM, who
 from workflow.machine import check, reason, step
@@ -93,6 +94,11 @@ class Agency(models.Model):
 class ContactQuerySet(models.QuerySet["Contact"]):
     def active(self) -> "ContactQuerySet":
         return self.filter(is_active=True)
+
+    def with_mail_trouble(self) -> "ContactQuerySet":
+        """Annotates `mail_trouble`: why mails to the contact do not arrive; empty where they do."""
+        marks = UndeliverableAddress.objects.filter(address=Lower(OuterRef("email")))
+        return self.annotate(mail_trouble=Coalesce(Subquery(marks.values("why")), Value("")))
 
 
 @pghistory.track()

@@ -1,7 +1,9 @@
 """Sending a notice once: claim the row, send, say how it went. What fails waits in the row."""
 
+import logging
 import os
 import random
+import re
 import smtplib
 import socket
 import time
@@ -13,14 +15,19 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from django.db import models, transaction
 from django.utils import timezone
 
+from notifications import bounces
 from notifications.models import Notice
 from notifications.rendering import one_line, render_notice
+
+log = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=3)
 WAITS_MIN = [1, 5, 15, 60, 180, 360, 720, 1440]
 TRIES = len(WAITS_MIN) + 1
 BATCH = 100
 SWEEP_SECONDS = 60  # with one mail that hangs until EMAIL_TIMEOUT still inside a task's time limit
+THREAD = re.compile(r"[A-Za-z0-9-]{1,60}")  # a reference: one thread per request
+UNSAFE = re.compile(r"[\s<>]")  # ends an address inside a header
 OURS = (  # says something about our settings or their server, nothing about this mail
     smtplib.SMTPAuthenticationError,
     smtplib.SMTPConnectError,
@@ -69,19 +76,34 @@ def claim_next() -> Notice | None:
 def message_of(notice: Notice) -> EmailMultiAlternatives:
     """The mail: one recipient, a Message-ID that stays the same, marked as sent by a program."""
     mail = render_notice(notice)
-    host = urlsplit(settings.BASE_URL).hostname or "localhost"
+    reply_to = one_line(str(notice.context.get("reply_to") or ""))
     message = EmailMultiAlternatives(
         subject=mail.subject,
         body=mail.text,
         to=[one_line(notice.address)],
-        headers={
-            "Message-ID": f"<{notice.pk}@{host}>",
-            "Auto-Submitted": "auto-generated",
-            "X-Auto-Response-Suppress": "All",
-        },
+        reply_to=[reply_to] if reply_to else None,
+        headers=_headers(notice),
     )
     message.attach_alternative(mail.html, "text/html")
     return message
+
+
+def _headers(notice: Notice) -> dict[str, str]:
+    """What mail programs read: which mail this is, which thread, how to hear no more (RFC 8058)."""
+    host = urlsplit(settings.BASE_URL).hostname or "localhost"
+    headers = {
+        "Message-ID": f"<{notice.pk}@{host}>",
+        "Auto-Submitted": "auto-generated",
+        "X-Auto-Response-Suppress": "All",
+    }
+    reference = str(notice.context.get("reference") or "")
+    if THREAD.fullmatch(reference):
+        headers["In-Reply-To"] = headers["References"] = f"<{reference}@{host}>"
+    unsubscribe = str(notice.context.get("unsubscribe") or "")
+    if unsubscribe and not UNSAFE.search(unsubscribe):
+        headers["List-Unsubscribe"] = f"<{unsubscribe}>"
+        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    return headers
 
 
 def send(notice_id: str) -> None:
@@ -96,6 +118,9 @@ def _send(notice: Notice) -> None:
     if notice.attempts > TRIES:
         _fail(notice, "Given up: it was tried too often and never finished.")
         return
+    if mark := bounces.undeliverable_among([notice.address]).get(bounces.plain(notice.address)):
+        _fail(notice, f"Not sent, {bounces.REFUSED}: {mark.why}")
+        return
     try:
         message = message_of(notice)
     except Exception as error:  # noqa: BLE001 - whatever a template raises must not stop the others
@@ -106,7 +131,7 @@ def _send(notice: Notice) -> None:
         message.send()
     except smtplib.SMTPRecipientsRefused as error:
         code, text = next(iter(error.recipients.values()))
-        _refused(notice, code, text)
+        _refused(notice, code, text, recipient=True)
     except OURS as error:
         _again(notice, f"The mail server does not take us: {error.smtp_code} {error.smtp_error!r}")
     except smtplib.SMTPResponseException as error:
@@ -119,14 +144,20 @@ def _send(notice: Notice) -> None:
         _close(notice, state=Notice.State.SENT, sent_at=timezone.now(), last_error="")
 
 
-def _refused(notice: Notice, code: int, text: bytes | str) -> None:
-    """4xx is for now, 5xx is for good."""
+def _refused(notice: Notice, code: int, text: bytes | str, *, recipient: bool = False) -> None:
+    """4xx is for now, 5xx is for good; said of the recipient, it marks the address."""
     said = text.decode(errors="replace") if isinstance(text, bytes) else text
     sentence = f"The mail server said {code}: {one_line(said)}"
     if 400 <= code < 500:
         _again(notice, sentence)
-    else:
-        _fail(notice, sentence)
+        return
+    _fail(notice, sentence)
+    if recipient and bounces.is_the_recipients(code, said):
+        try:
+            bounces.mark_undeliverable(notice.address, sentence, notice)
+        except Exception:
+            # the notice has failed either way; the next one to this address marks it
+            log.exception("could not mark %s as undeliverable", notice.address)
 
 
 def _again(notice: Notice, error: str) -> None:

@@ -39,6 +39,11 @@ class Notice(models.Model):
     last_error = models.TextField(blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True, blank=True)
+    reported_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When those who stand for the customer were told it failed.",
+    )
 
     class Meta:
         ordering = ["-created_at"]
@@ -64,7 +69,30 @@ class Notice(models.Model):
             models.Index(
                 fields=["-created_at"], name="notice_failed", condition=models.Q(state="failed")
             ),
+            models.Index(
+                fields=["created_at"],
+                name="notice_unreported",
+                condition=models.Q(state="failed", reported_at__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.template} to {self.address}"
+
+
+class UndeliverableAddress(models.Model):
+    """A mailbox that is known to take no mail; see `notifications.bounces`."""
+
+    address = models.CharField(max_length=254, unique=True)
+    why = models.TextField()
+    notice = models.ForeignKey(
+        Notice, models.SET_NULL, null=True, blank=True, related_name="marked_addresses"
+    )
+    marked_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-marked_at"]
+        verbose_name_plural = "undeliverable addresses"
+
+    def __str__(self) -> str:
+        return self.address

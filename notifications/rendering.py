@@ -42,10 +42,12 @@ def render(template: str, context: dict[str, Any], language: str = "en") -> Mail
             "paragraphs": [p for p in body.split("\n\n") if p.strip()],
             "link": link,
             "button": translation.gettext("Open the request"),
+            "stop": translation.gettext("Do not write to me about this any more"),
         }
         html = render_to_string("notifications/base.html", layout)
     about = " · ".join(filter(None, [facts.get("reference"), facts.get("agency")]))
-    return Mail(subject, "\n\n".join(filter(None, [body, link, about])) + "\n", html)
+    stop = f"{layout['stop']}: {facts['unsubscribe']}" if facts.get("unsubscribe") else ""
+    return Mail(subject, "\n\n".join(filter(None, [body, link, about, stop])) + "\n", html)
 
 
 def _dates(context: dict[str, Any]) -> dict[str, date | datetime | None]:

@@ -6,6 +6,7 @@ from django import forms
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Case, QuerySet, Value, When
 
+from notifications import bounces
 from notifications.models import Notice
 from notifications.outbox import resend
 from requests_app.models import Request
@@ -47,6 +48,7 @@ TITLES = {
     "handed_over": "Handed over",
     "assigned": "Assigned",
     "team_invited": "Discovery team",
+    "address_undeliverable": "An address takes no mail",
 }
 
 
@@ -98,6 +100,7 @@ class ResendForm(ActionForm):
         who=[staff], place="notices", order=95, on_hold=True)  # fmt: skip
 def resend_notice(request: Request, *, by: Actor, notice: Notice) -> None:
     """A notice that could not be delivered is queued once more, to the same address."""
+    bounces.clear(notice.address)
     resend(Notice.objects.filter(pk=notice.pk))
     record(
         request,

@@ -108,6 +108,7 @@ AUDIENCES: dict[str, Audience] = {
     "handed_over": representative,
     "assigned": specialist,
     "team_invited": team,
+    "address_undeliverable": representative,
 }
 
 
@@ -138,4 +139,5 @@ def context(request: "Request", template: str, event: "Event") -> dict[str, Any]
         "proposal": str(proposal) if proposal else "",
         "valid_until": str(proposal.valid_until) if proposal and proposal.valid_until else "",
         "by": event.actor_name,
+        "address": event.facts.get("to", ""),
     }

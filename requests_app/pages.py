@@ -13,6 +13,7 @@ from requests_app.models import Attachment, CaseEntry, Link, Request, TriageDeci
 from requests_app.states import FULFILLMENT, WAITS_FOR, S
 from requests_app.tracking import tracking_url
 from requests_app.triage import CHECKLIST, Recommendation, Scope, recommend, scope_of, standard_from
+from requests_app.undeliverable import marks_of
 from workflow import clock
 from workflow.models import User
 from workflow.registry import ActionForm, Offer, Section, offers, sections_of
@@ -81,6 +82,7 @@ def page_context(
         "files": files,
         "loose_files": [f for f in files if f.entry_id is None],
         "watchers": Watcher.objects.filter(request=req).select_related("contact", "user"),
+        "undeliverable": marks_of(req),
         "related": related(req, user),
         "billing_cases": list(req.billing_cases.all()),
         "changes": changes_page(req, params.get("changes")),

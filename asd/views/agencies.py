@@ -92,7 +92,7 @@ def agency_page(request: HttpRequest, code: str) -> HttpResponse:
         "agency": agency,
         "keeps": keeps_agency(agency, request.user),
         "may_know": _may_know(request, agency),
-        "contacts": agency.contacts.order_by("-is_active", "name"),
+        "contacts": agency.contacts.with_mail_trouble().order_by("-is_active", "name"),
         "agreements": agency.agreements.prefetch_related(
             Prefetch("covered", covered), Prefetch("rates", rates)
         ),

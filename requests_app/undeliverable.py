@@ -1,0 +1,92 @@
+"""A contact whose address takes no mail: shown, told to who represents, tried again by them."""
+
+from typing import TYPE_CHECKING
+
+from django import forms
+from django.db import transaction
+from django.db.models import Q
+
+from notifications import bounces
+from notifications.models import Notice, UndeliverableAddress
+from notifications.outbox import resend
+from requests_app.models import Request, Watcher
+from requests_app.states import State
+from requests_app.who import car
+from workflow.actors import SYSTEM, Actor
+from workflow.door import lock, record
+from workflow.machine import guard
+from workflow.registry import ActionForm, action
+
+if TYPE_CHECKING:
+    from workflow.models import User
+
+REQUEST = "requests_app.request"
+TEMPLATE = "address_undeliverable"
+
+
+def told_at(mark: UndeliverableAddress) -> list[Request]:
+    """Open requests whose customers are written to at this address, or whose notice came back."""
+    watched = Watcher.objects.filter(
+        contact__email__iexact=mark.address, contact__is_active=True
+    ).values("request")
+    concerned = Q(contact__email__iexact=mark.address) | Q(pk__in=watched)
+    if mark.notice is not None and mark.notice.event.stream_type.model_class() is Request:
+        concerned |= Q(pk=mark.notice.event.stream_id)
+    return list(Request.objects.open().filter(concerned).order_by("pk"))
+
+
+@bounces.when_marked
+def alert(mark: UndeliverableAddress) -> None:
+    """Every open request concerned remembers it; each representative is told by one of them."""
+    told: set[User | None] = set()
+    with transaction.atomic():
+        for request in told_at(mark):
+            row = lock(request)
+            person = row.representative or row.agency.representative
+            record(
+                row,
+                TEMPLATE,
+                by=SYSTEM,
+                reason=mark.why,
+                facts={"to": mark.address},
+                tell=() if person in told else (TEMPLATE,),
+            )
+            told.add(person)
+
+
+def marks_of(request: Request) -> list[UndeliverableAddress]:
+    """The addresses of this request's customers that take no mail."""
+    watchers = Watcher.objects.filter(request=request, contact__isnull=False)
+    addresses = [*watchers.values_list("contact__email", flat=True), request.contact.email]
+    return sorted(bounces.undeliverable_among(addresses).values(), key=lambda m: m.address)
+
+
+class TryAgainForm(ActionForm):
+    """Which address is written to again."""
+
+    address = forms.ChoiceField(
+        widget=forms.HiddenInput,
+        error_messages={"invalid_choice": "This address is not marked, or not any more."},
+    )
+
+    def prepare(self) -> None:
+        field = self.fields["address"]
+        field.choices = [(m.address, m.address) for m in marks_of(self.subject)]  # type: ignore[attr-defined]
+
+
+@guard("All addresses of its customers take mail.")
+def has_mark(request: Request) -> bool:
+    return bool(marks_of(request))
+
+
+@action("try_address_again", "Try this address again", model=REQUEST, at=State, form=TryAgainForm,
+        who=[car], place="people", order=96, on_hold=True, when=has_mark)  # fmt: skip
+def try_address_again(request: Request, *, by: Actor, address: str) -> None:
+    """The representative knows that mails arrive again: what failed about this request goes out."""
+    bounces.clear(address)
+    resend(
+        Notice.objects.filter(
+            address__iexact=address, event__in=request.events.all(), state=Notice.State.FAILED
+        )
+    )
+    record(request, "try_address_again", by=by, facts={"to": address})
