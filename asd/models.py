@@ -98,7 +98,9 @@ class ContactQuerySet(models.QuerySet["Contact"]):
     def with_mail_trouble(self) -> "ContactQuerySet":
         """Annotates `mail_trouble`: why mails to the contact do not arrive; empty where they do."""
         marks = UndeliverableAddress.objects.filter(address=Lower(OuterRef("email")))
-        return self.annotate(mail_trouble=Coalesce(Subquery(marks.values("why")), Value("")))
+        return self.annotate(
+            mail_trouble=Coalesce(Subquery(marks.values("why")), Value("", models.TextField()))
+        )
 
 
 @pghistory.track()

@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
 
-from notifications.models import Notice
+from notifications.models import Notice, UndeliverableAddress
 from notifications.outbox import resend
 from notifications.rendering import render_notice
 
@@ -67,3 +67,19 @@ class NoticeAdmin(admin.ModelAdmin):
     def send_again(self, request: HttpRequest, queryset: QuerySet[Notice]) -> None:
         number = resend(queryset)
         messages.success(request, f"{number} failed notices are queued once more.")
+
+
+@admin.register(UndeliverableAddress)
+class UndeliverableAddressAdmin(admin.ModelAdmin):
+    """Deleting a mark lets the address be written to again."""
+
+    list_display = ["address", "marked_at", "why"]
+    search_fields = ["address", "why"]
+    date_hierarchy = "marked_at"
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

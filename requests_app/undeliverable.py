@@ -1,7 +1,5 @@
 """A contact whose address takes no mail: shown, told to who represents, tried again by them."""
 
-from typing import TYPE_CHECKING
-
 from django import forms
 from django.db import transaction
 from django.db.models import Q
@@ -15,10 +13,8 @@ from requests_app.who import car
 from workflow.actors import SYSTEM, Actor
 from workflow.door import lock, record
 from workflow.machine import guard
+from workflow.models import User
 from workflow.registry import ActionForm, action
-
-if TYPE_CHECKING:
-    from workflow.models import User
 
 REQUEST = "requests_app.request"
 TEMPLATE = "address_undeliverable"
@@ -30,15 +26,16 @@ def told_at(mark: UndeliverableAddress) -> list[Request]:
         contact__email__iexact=mark.address, contact__is_active=True
     ).values("request")
     concerned = Q(contact__email__iexact=mark.address) | Q(pk__in=watched)
-    if mark.notice is not None and mark.notice.event.stream_type.model_class() is Request:
-        concerned |= Q(pk=mark.notice.event.stream_id)
+    event = mark.notice.event if mark.notice is not None else None
+    if event is not None and event.stream_type.model_class() is Request:
+        concerned |= Q(pk=event.stream_id)
     return list(Request.objects.open().filter(concerned).order_by("pk"))
 
 
 @bounces.when_marked
 def alert(mark: UndeliverableAddress) -> None:
     """Every open request concerned remembers it; each representative is told by one of them."""
-    told: set[User | None] = set()
+    told = set(User.objects.filter(email__iexact=mark.address))  # not by a mail that fails too
     with transaction.atomic():
         for request in told_at(mark):
             row = lock(request)
@@ -51,7 +48,7 @@ def alert(mark: UndeliverableAddress) -> None:
                 facts={"to": mark.address},
                 tell=() if person in told else (TEMPLATE,),
             )
-            told.add(person)
+            told |= {person} if person else set()
 
 
 def marks_of(request: Request) -> list[UndeliverableAddress]:

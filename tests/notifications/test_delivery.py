@@ -99,14 +99,14 @@ def test_a_mailbox_that_does_not_exist_fails_at_once_and_holds_up_nobody(
     gone, other = queue(event, "gone@agency.example"), queue(event, "here@agency.example")
     Notice.objects.filter(pk=gone.pk).update(next_try_at=timezone.now() - timedelta(minutes=1))
     post.answers = ["550 5.1.1 No such person"]
-    assert delivery.sweep() == 2
+    assert delivery.sweep() == 3, "these two, and the word to the representative"
     gone.refresh_from_db()
     other.refresh_from_db()
     assert (gone.state, gone.attempts) == (State.FAILED, 1)
     assert "550" in gone.last_error
     assert "No such person" in gone.last_error
     assert other.state == State.SENT
-    assert [m["To"] for m in post.messages] == ["here@agency.example"]
+    assert [m["To"] for m in post.messages][0] == "here@agency.example"
 
 
 def test_a_mail_server_that_is_away_is_waited_for_and_at_last_given_up(

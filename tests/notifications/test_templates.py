@@ -30,6 +30,7 @@ FACTS: dict[str, Any] = {
     "proposal": "PRO-2026-000007 v2",
     "valid_until": "2026-12-31",
     "by": "Robin Vale",
+    "address": "gone@agency.example",
     "name": "Jo",
     "link": "https://desk.example/track/7-abc/",
 }
