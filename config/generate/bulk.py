@@ -1,0 +1,73 @@
+"""Loading much at once: indexes, foreign keys and triggers are off, and back on afterwards.
+
+What was taken off is written down in the database first, so a run that was killed is repaired by
+the next one. Making the constraints again checks every row against them.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from django.db import connection, connections
+
+NOTE = "generate_taken_off"
+FIND = """
+SELECT format('ALTER TABLE %%s DROP CONSTRAINT %%I', conrelid::regclass, conname),
+       format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s', conrelid::regclass, conname,
+              pg_get_constraintdef(oid))
+FROM pg_constraint WHERE contype IN ('f', 'u') AND conrelid::regclass::text = ANY(%s)
+UNION ALL
+SELECT format('DROP INDEX %%s', indexrelid::regclass), pg_get_indexdef(indexrelid)
+FROM pg_index i WHERE indrelid::regclass::text = ANY(%s)
+  AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexrelid
+                  AND c.contype IN ('p', 'u', 'x'))
+"""
+
+
+def restore(tell: Callable[[str], None]) -> None:
+    """Make again what a run took off, two at a time; foreign keys last."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s)", [NOTE])
+        if cursor.fetchone()[0] is None:
+            return
+        cursor.execute(f"SELECT statement FROM {NOTE}")  # noqa: S608 - a constant name
+        statements = [row[0] for row in cursor.fetchall()]
+    keys = [s for s in statements if "FOREIGN KEY" in s]
+    others = [s for s in statements if "FOREIGN KEY" not in s]
+    for what, many in (("indexes", others), ("foreign keys", keys)):
+        tell(f"Making {len(many)} {what} ...")
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(_make, many))
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE {NOTE}")
+
+
+def _make(statement: str) -> None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SET maintenance_work_mem = '256MB'")
+            cursor.execute(statement)
+            cursor.execute(f"DELETE FROM {NOTE} WHERE statement = %s", [statement])  # noqa: S608
+    finally:
+        connections.close_all()
+
+
+@contextmanager
+def taken_off(tables: list[str], tell: Callable[[str], None]) -> Iterator[None]:
+    """Load the tables without their indexes; they are back at the end, whatever happens."""
+    with connection.cursor() as cursor:
+        cursor.execute(FIND, [tables, tables])
+        found = cursor.fetchall()
+        found += [
+            (f'ALTER TABLE "{t}" DISABLE TRIGGER USER', f'ALTER TABLE "{t}" ENABLE TRIGGER USER')
+            for t in tables
+        ]
+        cursor.execute(f"CREATE TABLE {NOTE} (statement text)")
+        for _, made_again in found:
+            cursor.execute(f"INSERT INTO {NOTE} VALUES (%s)", [made_again])  # noqa: S608
+        for drop, _ in sorted(found, key=lambda row: "CONSTRAINT" not in row[0]):
+            cursor.execute(drop)
+    try:
+        yield
+    finally:
+        restore(tell)

@@ -1,0 +1,68 @@
+"""Which request is copied, into which world, and when: a plan of whole numbers for numpy."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from config.generate.exemplars import Exemplar
+from config.generate.moments import Days
+from config.generate.worlds import Worlds
+
+OPEN_SHARE = 0.1
+YEARS = 6
+CLOSED_MIX = {"assistance": 0.55, "enhancement": 0.37, "": 0.08}  # by kind; without: never triaged
+RUSH = np.array([1.25, 1.1, 1.0, 0.95, 0.7])  # arrivals Monday to Friday
+
+
+@dataclass
+class Plan:
+    """One number per copy, in the order of arrival."""
+
+    exemplar: np.ndarray
+    world: np.ndarray
+    start: np.ndarray  # working-day number of the first day
+    scale: np.ndarray  # how much longer than the demo's it took
+
+
+def make(count: int, seed: int, exemplars: list[Exemplar], worlds: Worlds, days: Days) -> Plan:
+    """Arrivals with a weekly rhythm that grow over the years; durations with heavy tails."""
+    rng = np.random.default_rng(seed)
+    is_open = rng.random(count) < OPEN_SHARE
+    chosen = np.where(
+        is_open,
+        rng.choice(len(exemplars), count, p=_open_weights(exemplars)),
+        rng.choice(len(exemplars), count, p=_closed_weights(exemplars)),
+    )
+    first = np.array([days.index(e.first) for e in exemplars])[chosen]
+    last = np.array([days.index(e.last) for e in exemplars])[chosen]
+    length = np.maximum(last - first, 1)
+    scale = np.clip(rng.lognormal(0.3, 0.7, count), 1.0, 12.0)
+    span = int(np.searchsorted(days.working, days.working[days.today] - YEARS * 365))
+    weekday = np.array([(days.working[n] - 1) % 7 for n in range(span, days.today)])
+    growth = np.linspace(0.6, 1.4, days.today - span)
+    pull = RUSH[np.minimum(weekday, 4)] * growth
+    arrived = rng.choice(np.arange(span, days.today), count, p=pull / pull.sum())
+    ended = arrived + np.ceil((length + 1) * scale).astype(int) + 1
+    closed_start = np.maximum(span, arrived - np.maximum(0, ended - days.today + 1))
+    scale = np.where(
+        is_open, scale, np.minimum(scale, (days.today - 1 - closed_start) / (length + 1))
+    )
+    age = np.maximum(1, days.today - first)
+    open_start = np.maximum(span, days.today - np.maximum(1, np.round(age * scale)).astype(int))
+    start = np.where(is_open, open_start, closed_start)
+    order = np.argsort(start, kind="stable")
+    world = rng.choice(worlds.count, count, p=worlds.weights)
+    return Plan(chosen[order], world[order], start[order], scale[order])
+
+
+def _closed_weights(exemplars: list[Exemplar]) -> np.ndarray:
+    weights = np.zeros(len(exemplars))
+    for kind, share in CLOSED_MIX.items():
+        mine = [n for n, e in enumerate(exemplars) if not e.is_open and e.kind == kind]
+        weights[mine] = share / len(mine) if mine else 0
+    return weights / weights.sum()
+
+
+def _open_weights(exemplars: list[Exemplar]) -> np.ndarray:
+    weights = np.array([float(e.is_open) for e in exemplars])
+    return weights / weights.sum()

@@ -1,0 +1,160 @@
+"""Writing the copies: each process takes some worlds and streams their rows through COPY."""
+
+import hashlib
+import io
+import random
+import uuid
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from django.db import connection
+
+from config.generate.exemplars import Exemplar, Tables
+from config.generate.moments import TIMES, Days, Shift
+from config.generate.plan import Plan
+from config.generate.worlds import Entity, Worlds
+
+BATCH = 1000
+SOUNDS = ("al", "bar", "cor", "den", "el", "far", "gor", "hal", "in", "kel", "lor", "mar", "nor",
+          "or", "pel", "quin", "ros", "sel", "tor", "ul", "ver", "wal", "yar", "zen")  # fmt: skip
+KINDS = ("Hall", "Annex", "House", "Depot", "Tower", "Yard", "Court", "Lodge")
+
+
+def sites(count: int = 4000) -> list[str]:
+    """Invented names of places, so that there is something to search for."""
+    rng = random.Random(1)  # noqa: S311 - names, no secrets
+    return [
+        "".join(rng.choices(SOUNDS, k=rng.randint(2, 4))).capitalize() + " " + rng.choice(KINDS)
+        for _ in range(count)
+    ]
+
+
+class Writer:
+    """Copies the requests of some worlds, in the order of arrival."""
+
+    def __init__(
+        self, *, exemplars: list[Exemplar], worlds: Worlds, tables: Tables, days: Days, plan: Plan,
+        bases: np.ndarray, first_number: int, seed: int, room: dict[int, dict[int, int]],
+    ) -> None:  # fmt: skip
+        self.exemplars, self.worlds, self.tables = exemplars, worlds, tables
+        self.days, self.plan, self.bases = days, plan, bases
+        self.first_number, self.seed, self.room = first_number, seed, room
+        self.rng = random.Random(seed)  # noqa: S311 - shapes of data, no secrets
+        self.sites = sites()
+        self.crowded = 0
+
+    def write(self, part: int, parts: int, tell: Callable[[int], None]) -> int:
+        """Write this process's share; returns how many bookings found no room ahead."""
+        mine = np.nonzero(self.plan.world % parts == part)[0]
+        buffers = [io.StringIO() for _ in self.tables.models]
+        for done, number in enumerate(mine):
+            for table, text in self._copy(int(number)):
+                buffers[table].write(text)
+            if (done + 1) % BATCH == 0:
+                self._flush(buffers)
+                tell(BATCH)
+        self._flush(buffers)
+        tell(len(mine) % BATCH)
+        return self.crowded
+
+    def _flush(self, buffers: list[io.StringIO]) -> None:
+        with connection.cursor() as cursor:
+            for table, buffer in enumerate(buffers):
+                if buffer.tell():
+                    buffer.seek(0)
+                    name = self.tables.models[table]._meta.db_table
+                    columns = ", ".join(f'"{c}"' for c in self.tables.columns(table))
+                    cursor.copy_expert(f'COPY "{name}" ({columns}) FROM STDIN', buffer)
+                    buffer.seek(0)
+                    buffer.truncate()
+
+    def _copy(self, number: int) -> Iterator[tuple[int, str]]:
+        exemplar = self.exemplars[int(self.plan.exemplar[number])]
+        values = self._values(exemplar, number)
+        digest = ""
+        for line in exemplar.lines:
+            picked = line.values(values) if line.values else ()
+            if line.body:
+                body = f'["{digest}"' + line.body % line.body_values(values)
+                fresh = hashlib.sha256(body.encode()).hexdigest()
+                yield line.table, line.text % (*picked, digest, fresh)
+                digest = fresh
+            else:
+                yield line.table, line.text % picked
+
+    def _values(self, exemplar: Exemplar, number: int) -> list[str]:
+        """What differs in this copy, one text per slot."""
+        rng, world = self.rng, int(self.plan.world[number])
+        base = self.bases[:, number]
+        entities: dict[tuple[str, int], Entity] = {}
+
+        def entity(key: tuple[str, int]) -> Entity:
+            if key not in entities:
+                many = self.worlds.rows[key][world]
+                entities[key] = many[0] if len(many) == 1 else rng.choice(many)
+            return entities[key]
+
+        shift = Shift(
+            self.days,
+            self.days.today if exemplar.is_open else self.days.index(exemplar.first),
+            int(self.plan.start[number]),
+            float(self.plan.scale[number]),
+            exemplar.is_open,
+            {},
+        )
+        if exemplar.is_open and exemplar.entry_days:
+            self._book(exemplar, shift, entity)
+        count = self.first_number + number
+        year = self.days.texts[shift.day(exemplar.first)][:4]
+        site = self.sites[min(int(rng.paretovariate(0.6)) - 1, len(self.sites) - 1)]
+        values: list[str] = []
+        add = values.append
+        for kind, what in exemplar.slots:
+            if kind == "pk":
+                add(str(base[what[0]] + what[1]))
+            elif kind in ("stamp", "iso", "float"):
+                add(self._moment(kind, shift.day(what[0]), what[1]))
+            elif kind == "day":
+                add(self.days.texts[shift.day(what)])
+            elif kind == "entity":
+                add(str(entity(what)[0]))
+            elif kind == "name":
+                add(entity(what)[1])
+            elif kind == "reference":
+                add(f"{what[0]}-{year}-{count + what[1] * 10_000_000:06d}")
+            elif kind == "uuid":
+                add(str(uuid.UUID(int=rng.getrandbits(128), version=4)))
+            elif kind == "title":
+                words = "".join(p if isinstance(p, str) else values[p] for p in what)
+                add(f"{words}, {site}")
+            elif kind == "site":
+                add(site)
+            else:
+                add(f"{what}{'-' if kind == 'slug' else ' '}{count}")
+        return values
+
+    def _moment(self, kind: str, ordinal: int, second: int) -> str:
+        day, rest = self.days.stamp(ordinal, second)
+        if kind == "float":
+            return f"{day * 86_400 + rest}.0"
+        text = self.days.texts[day + 719_163]
+        return f"{text}T{TIMES[rest]}Z" if kind == "iso" else f"{text} {TIMES[rest]}+00"
+
+    def _book(self, exemplar: Exemplar, shift: Shift, entity: Callable[..., Entity]) -> None:
+        """Put what is booked from today on where its group has room: no day is overbooked."""
+        today = self.days.working[self.days.today]
+        ahead = [e for e in exemplar.entry_days if e[1] >= today]
+        if not ahead:
+            return
+        room = self.room[entity(("fulfillment.ProviderGroup", ahead[0][0]))[0]]
+        free = [d for d in room if d >= today]
+        at = self.rng.randrange(len(free) * 2 // 3)
+        for _, day, minutes in ahead:
+            while at < len(free) and room[free[at]] < minutes:
+                at += 1
+            if at == len(free):
+                self.crowded += 1
+                return
+            shift.own[day] = free[at]
+            room[free[at]] -= minutes
+            at += 1

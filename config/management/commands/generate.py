@@ -1,0 +1,174 @@
+"""`manage.py generate`: bulk data of realistic shape, for looking at and measuring at scale."""
+
+import multiprocessing
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection, connections, transaction
+from django.db.models import Max
+
+from config.generate import bulk, plan, worlds
+from config.generate.exemplars import Compiler, Exemplar, Tables, stands_alone
+from config.generate.moments import Days
+from config.generate.plan import Plan
+from config.generate.worlds import Worlds
+from config.generate.writer import Writer
+from requests_app.models import Request
+from workflow import clock
+
+MOST_EXEMPLARS = 1000
+PROCESSES = 2
+DAYS_BACK = 10 * 365
+DAYS_AHEAD = 3 * 365
+BOOKED = """
+INSERT INTO fulfillment_daycapacity (group_id, day, capacity, booked)
+SELECT e.group_id, d.day, SUM(d.minutes), SUM(d.minutes)
+FROM fulfillment_scheduledday d JOIN fulfillment_scheduleentry e ON e.id = d.entry_id
+WHERE e.state IN ('booked', 'started', 'done') GROUP BY e.group_id, d.day
+ON CONFLICT (group_id, day) DO UPDATE
+SET booked = EXCLUDED.booked, capacity = GREATEST(fulfillment_daycapacity.capacity, EXCLUDED.booked)
+"""
+
+
+class Command(BaseCommand):
+    help = "Add N requests with all that belongs to them, copied from the demo's by COPY."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--requests", type=int, required=True, metavar="N")
+        parser.add_argument("--seed", type=int, default=1)
+
+    def handle(self, *args: Any, requests: int, seed: int, **options: Any) -> None:
+        if requests < 1:
+            raise CommandError("Say how many requests: one or more.")
+        bulk.restore(self._say)
+        if not Request.objects.exists():
+            call_command("demo", stdout=self.stdout)
+        if Request.objects.count() > MOST_EXEMPLARS:
+            raise CommandError(
+                "There is bulk data already. Use an empty database: another VAR= or DATABASE_URL=."
+            )
+        self.began = time.monotonic()
+        with transaction.atomic():
+            made = worlds.build(_worlds_for(requests), requests)
+        tables = Tables()
+        compiler = Compiler(made, tables)
+        exemplars = [
+            compiler.compile(r)
+            for r in Request.objects.select_related("agency", "service", "provider_group")
+            if stands_alone(r)
+        ]
+        self._say(f"{len(exemplars)} histories to copy, {made.count} organisations.")
+        self._load(requests, seed, exemplars, made, tables)
+        self._say("Booked days, counters, statistics ...")
+        self._finish(tables)
+        took = time.monotonic() - self.began
+        self._say(f"{requests} requests in {took:.0f} s. `manage.py verify` checks them all.")
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+    def _load(
+        self, count: int, seed: int, exemplars: list[Exemplar], made: Worlds, tables: Tables
+    ) -> None:
+        days = Days(clock.today(), DAYS_BACK, DAYS_AHEAD)
+        planned = plan.make(count, seed, exemplars, made, days)
+        bases = _bases(planned, exemplars, tables)
+        first_number = _next_number()
+        groups = {
+            pk for (label, _), many in made.rows.items() if label == "fulfillment.ProviderGroup"
+            for world in many for pk, _ in world
+        }  # fmt: skip
+        room = worlds.capacities(groups, clock.today(), 60)
+        names = [m._meta.db_table for m in tables.models]
+
+        def write(part: int, tell: Callable[[int], None]) -> None:
+            with connection.cursor() as cursor:
+                cursor.execute("SET synchronous_commit = off")
+            Writer(
+                exemplars=exemplars, worlds=made, tables=tables, days=days, plan=planned,
+                bases=bases, first_number=first_number, seed=seed * 1000 + part, room=room,
+            ).write(part, PROCESSES, tell)  # fmt: skip
+            connections.close_all()
+
+        with bulk.taken_off(names, self._say):
+            self._in_processes(write, count)
+        _set_sequences(tables, first_number + count)
+
+    def _in_processes(
+        self, write: Callable[[int, Callable[[int], None]], None], count: int
+    ) -> None:
+        """Run the parts side by side and show how far they are."""
+        context = multiprocessing.get_context("fork")
+        told: Any = context.Queue()
+        connections.close_all()
+        parts = [
+            context.Process(target=write, args=(n, told.put), daemon=True) for n in range(PROCESSES)
+        ]
+        for part in parts:
+            part.start()
+        done = 0
+        while any(part.is_alive() for part in parts) or not told.empty():
+            try:
+                done += told.get(timeout=0.5)
+            except Exception:  # noqa: BLE001, S112 - nothing new to tell yet
+                continue
+            bar = "#" * (30 * done // count)
+            self.stdout.write(f"\r[{bar:<30}] {done} of {count}", ending="")
+            self.stdout.flush()
+        self._say("")
+        if any(part.exitcode for part in parts):
+            raise CommandError("A part failed; its error stands above. Indexes are back in place.")
+
+    def _finish(self, tables: Tables) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(BOOKED)
+            for model in [*tables.models, Request]:
+                cursor.execute(f'ANALYZE "{model._meta.db_table}"')
+
+
+def _worlds_for(requests: int) -> int:
+    """About one organisation of the demo's size for 15,000 requests."""
+    return max(2, min(60, requests // 15_000))
+
+
+def _bases(planned: Plan, exemplars: list[Exemplar], tables: Tables) -> np.ndarray:
+    """The first key of each copy in each table: tables x copies."""
+    counts = np.array([[e.rows.get(t, 0) for e in exemplars] for t in range(len(tables.models))])
+    found = np.zeros((len(tables.models), len(planned.exemplar)), dtype=np.int64)
+    for table, model in enumerate(tables.models):
+        if model._meta.pk.get_internal_type() == "UUIDField":
+            continue
+        top = model._base_manager.aggregate(top=Max("pk"))["top"] or 0
+        rows = counts[table][planned.exemplar]
+        found[table] = top + 1 + np.concatenate([[0], np.cumsum(rows)[:-1]])
+    return found
+
+
+def _next_number() -> int:
+    """The first number of references that no request has."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval('reference_req')")
+        return int(cursor.fetchone()[0])
+
+
+def _set_sequences(tables: Tables, number: int) -> None:
+    """Keys and references go on after the copies'."""
+    with connection.cursor() as cursor:
+        for model in tables.models:
+            if model._meta.pk.get_internal_type() == "UUIDField":
+                continue
+            cursor.execute(
+                "SELECT setval(pg_get_serial_sequence(%s, %s), %s)",
+                [model._meta.db_table, model._meta.pk.column,
+                 model._base_manager.aggregate(top=Max("pk"))["top"]],
+            )  # fmt: skip
+        cursor.execute(
+            "SELECT setval(format('%%I.%%I', schemaname, sequencename), GREATEST(last_value, %s)) "
+            "FROM pg_sequences WHERE sequencename LIKE 'reference_%%'",
+            [number],
+        )
