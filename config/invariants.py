@@ -49,13 +49,15 @@ def event_chains() -> Iterator[str]:
         here = (event.stream_type_id, event.stream_id)
         if here != stream:
             number, digest, stream = 0, "", here
-        what = f"Event {event.number} ({event.name}) of {_named(event)}"
+        said = []
         if event.number != number + 1:
-            yield f"{what}: event {number + 1} is missing before it."
+            said.append(f"event {number + 1} is missing before it.")
         elif event.previous_digest != digest:
-            yield f"{what}: the chain is broken, it does not follow from the event before it."
+            said.append("the chain is broken, it does not follow from the event before it.")
         if digest_of(event) != event.digest:
-            yield f"{what}: it was changed after it was written, the chain is broken."
+            said.append("it was changed after it was written, the chain is broken.")
+        for what in said:
+            yield f"Event {event.number} ({event.name}) of {_named(event)}: {what}"
         number, digest = event.number, event.digest
 
 

@@ -73,7 +73,7 @@ class Tables:
 
     def columns(self, table: int) -> list[str]:
         """The table's columns as COPY names them; an event's digests come last."""
-        names = [f.column for f in self.models[table]._meta.concrete_fields]
+        names = [str(f.column) for f in self.models[table]._meta.concrete_fields]
         if self.models[table] is Event:
             names = [n for n in names if n not in ("previous_digest", "digest")]
             names += ["previous_digest", "digest"]
@@ -88,7 +88,7 @@ def _is_history(model: type[models.Model]) -> bool:
     return any(f.name.startswith("pgh_") for f in model._meta.concrete_fields)
 
 
-def graph(request: Request) -> list[models.Model]:
+def graph(request: Request) -> list[Any]:
     """The request and every row that belongs to it, found through the foreign keys."""
     found: dict[type[models.Model], dict[Any, models.Model]] = {Request: {request.pk: request}}
     todo: list[type[models.Model]] = [Request]
@@ -165,10 +165,10 @@ class Compiler:
     def _entity(self, label: str, pk: int, name: bool = False) -> int:
         return self._slot(("name" if name else "entity", (label, pk)))
 
-    def _names(self, request: Request, rows: Iterable[models.Model]) -> None:
+    def _names(self, request: Request, rows: Iterable[Any]) -> None:
         """Words that differ between copies, wherever they stand in a text."""
         words: dict[str, int] = {}
-        people = {r.actor for r in rows if isinstance(r, Event) and r.actor_id}
+        people = {r.actor for r in rows if isinstance(r, Event) and r.actor}
         for person in people:
             words[str(person)] = self._entity("workflow.User", person.pk, True)
         for row, label in (

@@ -55,7 +55,8 @@ class Shift:
 
     Ended histories are anchored at their first day, which becomes `start` (a working-day number).
     Open ones are anchored at today, so that what is planned for tomorrow stays ahead; their past
-    is stretched. `scale` (one or more, so that no two days become one) stretches working days, `own` moves single planned days elsewhere.
+    is stretched. `scale` stretches working days: by one or more, so that no two days become one.
+    `own` moves single planned days elsewhere.
     """
 
     days: Days

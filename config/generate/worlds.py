@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
-from django.db.models import Model, Q
+from django.db.models import Model
 
 from asd.models import (
     Agency,
@@ -50,20 +49,34 @@ def build(count: int, requests: int) -> Worlds:
     weights = [1 / (n + 1) ** 0.8 for n in range(count)]
     total = sum(weights)
     worlds = Worlds(count, [w / total for w in weights])
-    people, groups, services = _originals()
     _reach_back()
+    old = _Originals()
     for world in range(count):
         hands = max(1, round(requests * worlds.weights[world] / 3000))
-        _World(worlds, world, hands, people, groups, services).make()
+        _World(worlds, world, hands, old).make()
     return worlds
 
 
-def _originals() -> tuple[list[User], list[ProviderGroup], list[Service]]:
-    return (
-        list(User.objects.order_by("pk")),
-        list(ProviderGroup.objects.order_by("pk")),
-        list(Service.objects.filter(origin_request__isnull=True).order_by("pk")),
-    )
+class _Originals:
+    """The demo's organisation, read before anything is added to it."""
+
+    def __init__(self) -> None:
+        own = Service.objects.filter(origin_request__isnull=True)
+        self.people = list(User.objects.order_by("pk"))
+        self.members = list(Membership.objects.order_by("pk"))
+        self.rows: list[tuple[type[Any], list[Any]]] = [
+            (model, list(rows.order_by("pk")))
+            for model, rows in (
+                (ProviderGroup, ProviderGroup.objects.all()),
+                (Service, own),
+                (Agency, Agency.objects.all()),
+                (Contact, Contact.objects.all()),
+                (Agreement, Agreement.objects.all()),
+                (CoveredService, CoveredService.objects.filter(service__in=own)),
+                (RateCardLine, RateCardLine.objects.filter(service__in=own)),
+                (AgencyService, AgencyService.objects.filter(service__in=own)),
+            )
+        ]
 
 
 def _reach_back() -> None:
@@ -77,65 +90,47 @@ def _reach_back() -> None:
 class _World:
     """One organisation: made row by row from the demo's, with a number behind each name."""
 
-    def __init__(
-        self, worlds: Worlds, number: int, hands: int, people: list[User],
-        groups: list[ProviderGroup], services: list[Service],
-    ) -> None:  # fmt: skip
-        self.worlds, self.number, self.hands = worlds, number, hands
-        self.people, self.groups, self.services = people, groups, services
+    def __init__(self, worlds: Worlds, number: int, hands: int, old: _Originals) -> None:
+        self.worlds, self.number, self.hands, self.old = worlds, number, hands, old
         self.new: dict[tuple[str, int], Any] = {}
 
     def make(self) -> None:
         """Everything, in the order in which rows point at each other."""
         self._staff()
-        self._copy(ProviderGroup, self.groups, self._group)
+        for model, rows in self.old.rows:
+            fresh = rows if self.number == 0 else [self._like(model, row) for row in rows]
+            if self.number:
+                model.objects.bulk_create(fresh, batch_size=2000)
+            for row, made in zip(rows, fresh, strict=True):
+                self.new[model._meta.label, row.pk] = made
+                self.worlds.put(model, row.pk, self.number, [made])
         self._members()
-        self._copy(Service, self.services, self._service)
-        self._copy(Agency, Agency.objects.order_by("pk"), self._agency)
-        self._copy(Contact, Contact.objects.filter(self._old("agency")), self._contact)
-        self._copy(Agreement, Agreement.objects.filter(self._old("agency")), self._agreement)
-        for model, parent in ((CoveredService, "agreement"), (RateCardLine, "agreement"),
-                              (AgencyService, "agency")):  # fmt: skip
-            self._copy(model, model.objects.filter(self._old(parent)), lambda row: None)
 
-    def _old(self, parent: str) -> Any:
-        model = {"agency": Agency, "agreement": Agreement}[parent]
-        return Q(**{f"{parent}__in": [pk for label, pk in self.new if label == model._meta.label]})
-
-    def _copy(self, model: type[Any], rows: Iterable[Any], change: Any) -> None:
-        old = list(rows)
-        if self.number == 0:
-            for row in old:
-                self.new[model._meta.label, row.pk] = row
-                self.worlds.put(model, row.pk, 0, [row])
-            return
-        made, kept = [], []
-        for row in old:
-            values = {f.attname: getattr(row, f.attname) for f in model._meta.concrete_fields
-                      if not f.primary_key}  # fmt: skip
-            for f in model._meta.concrete_fields:
-                if f.is_relation and values.get(f.attname):
-                    there = self.new.get((f.related_model._meta.label, values[f.attname]))
-                    if there is not None:
-                        values[f.attname] = there.pk
-                    elif f.related_model in (Service,):
-                        break
-            else:
-                fresh = model(**values)
-                change(fresh)
-                made.append(fresh)
-                kept.append(row)
-        model.objects.bulk_create(made, batch_size=2000)
-        for row, fresh in zip(kept, made, strict=True):
-            self.new[model._meta.label, row.pk] = fresh
-            self.worlds.put(model, row.pk, self.number, [fresh])
+    def _like(self, model: type[Any], row: Any) -> Any:
+        """The row for this world, pointing at this world's rows."""
+        values = {}
+        for f in model._meta.concrete_fields:
+            value = getattr(row, f.attname)
+            if f.primary_key or value is None:
+                continue
+            there = self.new.get((f.related_model._meta.label, value)) if f.is_relation else None
+            values[f.attname] = there.pk if there else value
+        fresh = model(**values)
+        for name in ("name", "slug", "code", "reference"):
+            if hasattr(fresh, name) and model is not Contact:
+                joint = " " if name == "name" else "-"
+                setattr(fresh, name, f"{getattr(fresh, name)}{joint}{self.number}")
+        if model is Contact:
+            box, _, host = fresh.email.partition("@")
+            fresh.email = f"{box}.{self.number}@{host}"
+        return fresh
 
     def _staff(self) -> None:
         """People with their roles; whoever only works in a group comes as often as needed."""
-        leads = set(Membership.objects.filter(is_lead=True).values_list("user", flat=True))
-        members = set(Membership.objects.values_list("user", flat=True))
+        leads = {m.user_id for m in self.old.members if m.is_lead}
+        members = {m.user_id for m in self.old.members}
         nobody = make_password(None)
-        for person in self.people:
+        for person in self.old.people:
             copies = self.hands if person.pk in members - leads else 1
             mine = [person] if self.number == 0 else []
             made = [
@@ -157,38 +152,16 @@ class _World:
             self.worlds.put(User, person.pk, self.number, mine + made)
 
     def _members(self) -> None:
-        old = Membership.objects.filter(group__in=[g.pk for g in self.groups])
-        there = set(Membership.objects.values_list("group", "user"))
+        there = {(m.group_id, m.user_id) for m in self.old.members}
         rows = []
-        for row in old.order_by("pk"):
+        for row in self.old.members:
             group = self.new["fulfillment.ProviderGroup", row.group_id]
             for person, _ in self.worlds.rows["workflow.User", row.user_id][self.number]:
                 if (group.pk, person) not in there:
-                    rows.append(
-                        Membership(
-                            group=group,
-                            user_id=person,
-                            is_lead=row.is_lead,
-                            hours_per_day=row.hours_per_day or Decimal(6),
-                        )
-                    )
+                    fresh = Membership(group=group, user_id=person, is_lead=row.is_lead)
+                    fresh.hours_per_day = row.hours_per_day
+                    rows.append(fresh)
         Membership.objects.bulk_create(rows)
-
-    def _group(self, row: ProviderGroup) -> None:
-        row.name, row.slug = f"{row.name} {self.number}", f"{row.slug}-{self.number}"
-
-    def _service(self, row: Service) -> None:
-        row.name, row.slug = f"{row.name} {self.number}", f"{row.slug}-{self.number}"
-
-    def _agency(self, row: Agency) -> None:
-        row.name, row.code = f"{row.name} {self.number}", f"{row.code}-{self.number}"
-
-    def _contact(self, row: Contact) -> None:
-        box, _, host = row.email.partition("@")
-        row.email = f"{box}.{self.number}@{host}"
-
-    def _agreement(self, row: Agreement) -> None:
-        row.reference = f"{row.reference}-{self.number}"
 
 
 def capacities(groups: Iterable[int], first: date, days: int) -> dict[int, dict[int, int]]:
