@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
@@ -14,6 +13,7 @@ from billing.filters import BillingFilter, mine_first
 from billing.models import BillingCase, BillingState
 from requests_app.views import plain_text_only
 from workflow.exports import csv_response
+from workflow.paging import page_of
 
 SIZE = 25
 CHUNK = 500
@@ -52,7 +52,7 @@ def case_list(request: HttpRequest) -> HttpResponse:
     filtered = _filtered(request)
     if request.GET.get("export") == "csv":
         return csv_response(filtered.qs.iterator(CHUNK), COLUMNS, "billing.csv")
-    page = Paginator(filtered.qs, SIZE).get_page(request.GET.get("page"))
+    page = page_of(filtered.qs, request.GET.get("page"), SIZE)
     return render(request, "billing/list.html", {"filter": filtered, "page": page})
 
 

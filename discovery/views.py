@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Page
 from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -20,6 +20,7 @@ from discovery.filters import (
 )
 from discovery.models import Discovery, Part, PartLine, Proposal, PublishedList, TeamMember
 from workflow.exports import csv_response
+from workflow.paging import page_of
 
 SIZE = 25
 Columns = list[tuple[str, str | Callable[[Any], Any]]]
@@ -91,7 +92,7 @@ PUBLISHED_COLUMNS: Columns = [
 
 
 def _page(request: HttpRequest, rows: QuerySet[Any]) -> Page:
-    return Paginator(rows, SIZE).get_page(request.GET.get("page"))
+    return page_of(rows, request.GET.get("page"), SIZE)
 
 
 # /discovery/

@@ -6,7 +6,6 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -21,6 +20,7 @@ from fulfillment.slot_forms import ScheduleRowForm
 from requests_app.models import Request
 from workflow.exports import csv_response
 from workflow.machine import Refused
+from workflow.paging import page_of
 from workflow.registry import InvalidFacts, perform
 
 SIZE = 25
@@ -64,7 +64,7 @@ def _leads_here(request: HttpRequest, group: ProviderGroup) -> bool:
 
 
 def _page(request: HttpRequest, rows: Any) -> Any:
-    return Paginator(rows, SIZE).get_page(request.GET.get("page"))
+    return page_of(rows, request.GET.get("page"), SIZE)
 
 
 def _context(request: HttpRequest, group: ProviderGroup, here: str) -> dict[str, Any]:

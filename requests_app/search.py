@@ -5,7 +5,6 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.contrib.postgres.search import TrigramWordSimilarity
-from django.core.paginator import Paginator
 from django.db.models import Q
 from django.db.models.functions import Greatest
 from django.http import HttpRequest, HttpResponse
@@ -17,6 +16,7 @@ from requests_app.models import Request, RequestQuerySet
 from requests_app.states import CLOSED_STATES
 from requests_app.views import plain_text_only
 from workflow.models import User
+from workflow.paging import page_of
 
 PER_PAGE = 25
 LONGEST = 100
@@ -69,5 +69,5 @@ def search(request: HttpRequest) -> HttpResponse:
     context = {"q": text, "cut": cut, "closed_states": CLOSED_STATES}
     if text:
         found = with_current_customer(by_words(user, text).for_list())
-        context["page"] = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+        context["page"] = page_of(found, request.GET.get("page"), PER_PAGE)
     return render(request, "search.html", context)

@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
-from django.core.paginator import Paginator
 from django.db.models import Q
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -26,6 +25,7 @@ from requests_app.states import S
 from workflow.actors import as_actor
 from workflow.exports import csv_response
 from workflow.machine import Refused
+from workflow.paging import page_of
 from workflow.registry import InvalidFacts, actions_of, find, offers, perform
 
 PER_PAGE = 25
@@ -75,7 +75,7 @@ def request_list(request: HttpRequest) -> HttpResponse:
     filtered = RequestFilter(request.GET, queryset=visible, request=request)
     if request.GET.get("export") == "csv":
         return csv_response(filtered.qs, COLUMNS, "requests.csv")
-    page = Paginator(filtered.qs, PER_PAGE).get_page(request.GET.get("page"))
+    page = page_of(filtered.qs, request.GET.get("page"), PER_PAGE)
     context = {
         "filter": filtered,
         "page": page,

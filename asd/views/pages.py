@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from django.core.paginator import Paginator
 from django.http import HttpRequest
+
+from workflow import paging
 
 SIZE = 25
 CHUNK = 500
@@ -11,4 +12,4 @@ CHUNK = 500
 
 def page_of(request: HttpRequest, rows: Any) -> Any:
     """The page of a list that was asked for."""
-    return Paginator(rows, SIZE).get_page(request.GET.get("page"))
+    return paging.page_of(rows, request.GET.get("page"), SIZE)
