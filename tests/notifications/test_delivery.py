@@ -184,7 +184,7 @@ def test_control_without_the_conditional_update_a_notice_goes_out_twice(
     """The control of TA11: the same test with the claim taken out sees the damage."""
     monkeypatch.setattr(delivery, "claim", lambda notice_id: Notice.objects.get(pk=notice_id))
     at_once(lambda: tasks.deliver(str(notice.pk)), lambda: tasks.deliver(str(notice.pk)))
-    assert len(post.messages) == 2
+    assert len(post.messages) > 1
 
 
 @pytest.mark.django_db(transaction=True)
