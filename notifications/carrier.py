@@ -118,8 +118,9 @@ class Carrier:
         if isinstance(line, smtplib.SMTP):
             line.sendmail(self.sender, [letter.recipient], letter.raw)
         else:
-            letter.message.connection = self.backend
-            letter.message.send()
+            message = letter.message()
+            message.connection = self.backend
+            message.send()
 
     def drop(self, *, politely: bool = False) -> None:
         """Close the connection; without a goodbye to a server that may not answer it."""
