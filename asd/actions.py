@@ -156,8 +156,9 @@ def save_agency(agency: Agency, *, by: User) -> Agency:
 
 
 def save_contact(contact: Contact, *, by: User) -> Contact:
-    """A contact of an agency, new or changed."""
+    """A contact of an agency, new or changed; who saves it has checked it."""
     _keeps(contact.agency, by)
+    contact.unverified_since = None
     with transaction.atomic(), pghistory.context(user=by.pk, name=str(by)):
         contact.save()
     return contact

@@ -102,6 +102,10 @@ class ContactQuerySet(models.QuerySet["Contact"]):
             mail_trouble=Coalesce(Subquery(marks.values("why")), Value("", models.TextField()))
         )
 
+    def signatories(self) -> "ContactQuerySet":
+        """Who may accept proposals: named by the office, and checked by it (S1.7d)."""
+        return self.active().filter(is_signatory=True, unverified_since__isnull=True)
+
 
 @pghistory.track()
 class Contact(models.Model):
@@ -116,6 +120,11 @@ class Contact(models.Model):
         default=False, help_text=_("May accept proposals for the agency.")
     )
     is_active = models.BooleanField(default=True)
+    unverified_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text=_("Made from a form or a mail of the person's own; the office has not checked."),
+    )
 
     objects = ContactQuerySet.as_manager()
 

@@ -209,6 +209,10 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULE = {
     "sweep the outbox": {"task": "notifications.tasks.sweep", "schedule": 30.0},
+    "purge forms never confirmed": {
+        "task": "requests_app.tasks.purge_forms",
+        "schedule": 3600.0,
+    },
     "expire proposals": {"task": "discovery.tasks.expire_proposals", "schedule": 3600.0},
 }
 
@@ -216,6 +220,13 @@ THROUGHLINE = {
     "REOPEN_DAYS": 14,
     "SCHEDULE_WINDOW_DAYS": 60,
     "MAX_UPLOAD_MB": 25,
+    # reverse proxies in front of the web server, each writing X-Forwarded-For
+    "PROXIES": env.number("PROXIES", 0),
+    # the public form: how often from one address (an hour) and for one e-mail (a day)
+    "FORMS_AN_HOUR": 20,
+    "FORMS_A_DAY": 5,
+    "FORM_SECONDS": 3,
+    "FORM_MB": 50,
 }
 
 LOGGING = {

@@ -1,4 +1,5 @@
-"""Writing to the outbox: called by the door only, inside the transaction of the change."""
+"""Writing to the outbox, inside the transaction of the change: what tells of an event is written
+by the door only."""
 
 import contextlib
 import logging
@@ -75,6 +76,18 @@ def enqueue(
         ids = [str(n.pk) for n in notices]
         transaction.on_commit(lambda: nudge(ids), robust=True)
     return notices
+
+
+def announce(
+    key: str,
+    template: str,
+    recipients: Iterable[Recipient],
+    context: dict[str, Any],
+    *,
+    suppressed: bool = False,
+) -> list[Notice]:
+    """Say what belongs to no event, once for each key and address; in the caller's transaction."""
+    return enqueue(None, template, recipients, context, suppressed=suppressed, key=key)
 
 
 def nudge(notice_ids: list[str]) -> None:

@@ -41,7 +41,7 @@ def render(template: str, context: dict[str, Any], language: str = "en") -> Mail
             "subject": subject,
             "paragraphs": [p for p in body.split("\n\n") if p.strip()],
             "link": link,
-            "button": translation.gettext("Open the request"),
+            "button": facts.get("button") or translation.gettext("Open the request"),
             "stop": translation.gettext("Do not write to me about this any more"),
         }
         html = render_to_string("notifications/base.html", layout)
@@ -52,9 +52,8 @@ def render(template: str, context: dict[str, Any], language: str = "en") -> Mail
 
 def _dates(context: dict[str, Any]) -> dict[str, date | datetime | None]:
     """Dates came as plain JSON; templates say them in words and in the office's zone."""
-    days = {name: _parsed(parse_date, context[name]) for name in DAYS if context.get(name)}
-    moments = [name for name in MOMENTS if context.get(name)]
-    return {**days, **{name: _parsed(parse_datetime, context[name]) for name in moments}}
+    days = {name: _parsed(parse_date, context.get(name)) for name in DAYS}
+    return {**days, **{name: _parsed(parse_datetime, context.get(name)) for name in MOMENTS}}
 
 
 def _parsed(parse: Any, text: Any) -> Any:

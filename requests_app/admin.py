@@ -1,5 +1,7 @@
 """Requests as records: everything of the process is read here and moved on the request's page."""
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -13,6 +15,8 @@ from requests_app.models import (
     Case,
     CaseEntry,
     Link,
+    PendingIntake,
+    PublicForm,
     Request,
     TriageDecision,
     Watcher,
@@ -125,3 +129,27 @@ class TrackingTokenAdmin(ReadOnly, admin.ModelAdmin):
     def revoke(self, request: HttpRequest, queryset: QuerySet[TrackingToken]) -> None:
         number = queryset.filter(revoked_at__isnull=True).update(revoked_at=clock.now())
         messages.success(request, f"{number} addresses are revoked.")
+
+
+@admin.register(PublicForm)
+class PublicFormAdmin(admin.ModelAdmin):
+    """The switch of the form at /new/."""
+
+    list_display = ["__str__", "closed_note"]
+    fields = ["is_open", "closed_note"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not PublicForm.objects.exists()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(PendingIntake)
+class PendingIntakeAdmin(ReadOnly, admin.ModelAdmin):
+    """What waits for its address to be confirmed; read only."""
+
+    list_display = ["created_at", "title", "name", "email", "agency", "request", "expires_at"]
+    list_select_related = ["agency", "request"]
+    search_fields = ["title", "email", "name"]
+    exclude = ["digest"]

@@ -68,7 +68,9 @@ def undelivered(user: User) -> list[tuple[Request, str, Notice]]:
     """What did not reach somebody about a request that this person represents (F8)."""
     if not user.is_representative:
         return []
-    failed = list(failed_for(user).select_related("event").order_by("-created_at")[:FAILED])
+    failed: list[Any] = list(
+        failed_for(user).select_related("event").order_by("-created_at")[:FAILED]
+    )
     requests = Request.objects.in_bulk({notice.event.stream_id for notice in failed})
     return [
         (requests[notice.event.stream_id], TITLES.get(notice.template, notice.template), notice)

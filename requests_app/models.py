@@ -13,6 +13,7 @@ from django_fsm import FSMField
 
 from requests_app.case_models import Attachment, Case, CaseEntry
 from requests_app.process import Process
+from requests_app.public_models import PendingFile, PendingIntake, PublicForm
 from requests_app.states import (
     CLOSED_STATES,
     LANES,
@@ -31,7 +32,18 @@ if TYPE_CHECKING:
     from notifications.outbox import Recipient
     from workflow.models import User
 
-__all__ = ["Attachment", "Case", "CaseEntry", "Link", "Request", "TriageDecision", "Watcher"]
+__all__ = [
+    "Attachment",
+    "Case",
+    "CaseEntry",
+    "Link",
+    "PendingFile",
+    "PendingIntake",
+    "PublicForm",
+    "Request",
+    "TriageDecision",
+    "Watcher",
+]
 
 OPEN_Q = Q(state__in=[str(s) for s in OPEN])
 

@@ -64,7 +64,7 @@ def take_in_at_the_desk(
     The form sent twice is one request (TA03): the second waits for the first and finds it.
     """
     with transaction.atomic():
-        _one_at_a_time(submission_key)
+        one_at_a_time(submission_key)
         before = Request.objects.filter(submission_key=submission_key).first()
         if before is not None:
             return before
@@ -79,7 +79,7 @@ def take_in_at_the_desk(
     return request
 
 
-def _one_at_a_time(key: uuid.UUID) -> None:
+def one_at_a_time(key: object) -> None:
     """Until this transaction ends nobody else takes in what has the same key."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [str(key)])

@@ -21,6 +21,8 @@ urlpatterns = [
     ),
     path("requests/<str:reference>/triage/", views.triage_preview, name="requests_triage"),
     path("requests/<str:reference>/files/<int:pk>/", views.request_file, name="requests_file"),
+    # /new/
+    path("", include("requests_app.public_urls")),
     # /track/<token>/
     path("", include("requests_app.tracking_urls")),
 ]

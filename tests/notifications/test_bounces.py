@@ -143,9 +143,7 @@ def test_an_alert_that_fails_raises_no_alert(office: Office, post: Post) -> None
     Notice.objects.exclude(template="received").delete()
     post.answers = [GONE, GONE]
     assert [delivery.sweep(), delivery.sweep(), delivery.sweep()] == [2, 0, 0]
-    assert {s for s, e in Notice.objects.values_list("state", "last_error")} == {State.FAILED}, (
-        list(Notice.objects.values("state", "template", "address", "last_error"))
-    )
+    assert set(Notice.objects.values_list("state", flat=True)) == {State.FAILED}
 
 
 def test_headers_for_answers_threads_and_hearing_no_more(event: Any, post: Post) -> None:

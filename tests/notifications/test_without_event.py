@@ -5,7 +5,7 @@ from django.db import IntegrityError, transaction
 
 from notifications.delivery import send
 from notifications.models import Notice
-from notifications.outbox import Recipient, enqueue
+from notifications.outbox import Recipient, announce, enqueue
 from tests.conftest import Sink
 
 pytestmark = pytest.mark.django_db
@@ -14,8 +14,8 @@ FACTS = {"title": "A new line", "reference": "", "agency": "Parks"}
 
 
 def test_a_key_is_said_once_to_each_address(smtp_sink: Sink) -> None:
-    first = enqueue(None, "received", [JO], FACTS, key="digest:1")
-    again = enqueue(None, "received", [JO, Recipient("sam@agency.example")], FACTS, key="digest:1")
+    first = announce("digest:1", "received", [JO], FACTS)
+    again = announce("digest:1", "received", [JO, Recipient("sam@agency.example")], FACTS)
     assert [len(first), len(again)] == [1, 1]
     assert Notice.objects.count() == 2
     send(str(first[0].pk))

@@ -32,6 +32,7 @@ BELONGS: dict[str, Callable[[Any], Any]] = {
     "notifications.notice": lambda row: row.event.stream_id,
     "requests_app.attachment": lambda row: row.case.request_id,
     "requests_app.watcher": lambda row: row.request_id,
+    "requests_app.request": lambda row: row.agency_id,
     "requests_app.link": lambda row: row.source_id,
 }
 FOR_EVERYBODY = {"asd.service", "fulfillment.providergroup", "discovery.part", "workflow.user"}

@@ -35,6 +35,12 @@ AUDIENCE: dict[str, tuple[set[str], int]] = {
     "healthz": PUBLIC,
     "readyz": PUBLIC,
     "metrics": PUBLIC,
+    "requests_public": PUBLIC,
+    "requests_public_agencies": PUBLIC,
+    "requests_public_services": PUBLIC,
+    "requests_public_sent": PUBLIC,
+    "requests_public_confirm": (set(), 404),  # no cookie of a link
+    "requests_public_link": (set(), 302),  # only moves what it says into a cookie
     "requests_track": (set(), 404),  # no such token
     "requests_track_file": (set(), 404),
     "home": STAFF,
@@ -55,7 +61,7 @@ AUDIENCE: dict[str, tuple[set[str], int]] = {
     "requests_new_agencies": (REPRESENT, 403),
     "requests_page": REQUEST,
     "requests_action": POST_ONLY,
-    "requests_triage": (set(), 404),  # ours is past triage
+    "requests_triage": (SEE_THE_REQUEST, 404),
     "requests_file": REQUEST,
     "discovery_list": STAFF,
     "discovery_proposals": STAFF,
@@ -112,7 +118,10 @@ AUDIENCE: dict[str, tuple[set[str], int]] = {
     "api_schema": STAFF,
 }
 NO_LOGIN = {"login", "logout", "password_reset", "password_reset_done", "password_reset_confirm",
-            "healthz", "readyz", "metrics", "requests_track", "requests_track_file"}  # fmt: skip
+            "healthz", "readyz", "metrics", "requests_public",
+            "requests_public_agencies", "requests_public_services", "requests_public_sent",
+            "requests_public_confirm", "requests_public_link",
+            "requests_track", "requests_track_file"}  # fmt: skip
 # Sessions, and when a queue was last looked at (F3), are records of access.
 ACCESS_RECORDS = {"django_session", "fulfillment_queuecheck", "workflow_userevent"}
 
@@ -122,6 +131,8 @@ def expected(name: str, role: str) -> int:
     may, otherwise = AUDIENCE[name]
     if role == "anonymous" and name not in NO_LOGIN:
         return 401 if name.startswith("api_") else 302
+    if name == "requests_triage" and role in may:
+        return 204  # ours is past triage: nothing to preview
     return 200 if role in may else otherwise
 
 
