@@ -1,7 +1,7 @@
 """The named lists of fulfillment: queues, schedule, work list, groups at a glance (F2, F3, F6)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -16,19 +16,16 @@ from django.db.models import (
     OuterRef,
     Prefetch,
     Q,
-    QuerySet,
     Subquery,
     Sum,
 )
 from django.db.models.lookups import LessThan
 from django.utils import timezone
 
-from fulfillment import capacity
 from fulfillment.models import (
     PlanItem,
     ProviderGroup,
     QueueCheck,
-    ScheduledDay,
     ScheduleEntry,
     TimeEntry,
 )
@@ -43,7 +40,6 @@ RULE = (
     "Overdue first, then by priority, then by due date, then the oldest. "
     "What is on hold waits its turn and is left out by Take next."
 )
-SCHEDULE_RULE = "By planned start, then by priority, then the oldest."
 ON_WORK_LIST = (S.PLANNING, S.IN_FULFILLMENT, S.TESTING)
 AT_RISK_SHARE = Decimal("0.75")
 
@@ -163,114 +159,6 @@ def work_rows(requests: Iterable[Any]) -> list[Work]:
         )
         for req in requests
     ]
-
-
-# the schedule
-
-
-@dataclass
-class ScheduleDay:
-    """A working day of the schedule: its load and what is booked on it."""
-
-    day: date
-    capacity: int
-    booked: int
-    slices: list[ScheduledDay] = field(default_factory=list)
-
-    @property
-    def free(self) -> int:
-        return max(0, self.capacity - self.booked)
-
-    @property
-    def starts_week(self) -> bool:
-        return self.day.weekday() == 0
-
-    @property
-    def is_today(self) -> bool:
-        return self.day == clock.today()
-
-    @property
-    def nearly(self) -> int:
-        """From here on a meter shows the day as nearly full."""
-        return self.capacity * 9 // 10
-
-
-def schedule_days(group: ProviderGroup) -> list[ScheduleDay]:
-    """The working days of the window with load and entries (F2)."""
-    first, last = clock.today(), capacity.window_end()
-    by_day: dict[date, list[ScheduledDay]] = {}
-    slices = ScheduledDay.objects.filter(
-        entry__group=group, day__range=(first, last), entry__state__in=["booked", "started"]
-    ).select_related("entry__request__agency", "entry__request__specialist")
-    for one in slices.order_by("day", "entry__request__priority", "entry_id"):
-        by_day.setdefault(one.day, []).append(one)
-    return [
-        ScheduleDay(d.day, d.capacity, d.booked, by_day.get(d.day, []))
-        for d in capacity.days_ahead(group, first, last)
-    ]
-
-
-def _entries(group: ProviderGroup) -> QuerySet[ScheduleEntry]:
-    return (
-        ScheduleEntry.objects.filter(group=group, request__state=S.SCHEDULED)
-        .select_related("request__agency", "request__specialist")
-        .order_by("first_day", "request__priority", "request__created_at", "pk")
-    )
-
-
-def missed(group: ProviderGroup) -> QuerySet[ScheduleEntry]:
-    """Planned to begin before today and not pulled: they stay on top (F2)."""
-    return _entries(group).filter(state="booked", first_day__lt=clock.today())
-
-
-def without_days(group: ProviderGroup) -> QuerySet[ScheduleEntry]:
-    """Resumed after a hold when no day had room: the lead finds one (X1)."""
-    return _entries(group).filter(state="suspended", request__held_since__isnull=True)
-
-
-def later(group: ProviderGroup) -> QuerySet[ScheduleEntry]:
-    """Planned beyond the window; they roll into it by themselves."""
-    return _entries(group).filter(state="booked", first_day__gt=capacity.window_end())
-
-
-@dataclass
-class Intake:
-    """A request that waits for a slot, with the slot one would propose."""
-
-    req: Any
-    kept: ScheduleEntry | None
-    not_before: date | None
-    proposed: date | None
-    hours: Decimal | None
-
-
-def intake(group: ProviderGroup, user: "User", days: list[ScheduleDay]) -> list[Intake]:
-    """The unscheduled requests by the rule, each with the next day on which it would fit (F2)."""
-    line_model: Any = Request._meta.get_field("part_lines").related_model
-    lines = line_model.objects.unfinished()
-    waiting = (
-        of_group(group, user)
-        .filter(state=S.AWAITING_SCHEDULING)
-        .prefetch_related(
-            Prefetch("part_lines", lines, to_attr="open_lines"),
-            Prefetch("schedule_entries", ScheduleEntry.objects.active(), to_attr="active_entries"),
-        )
-        .by_rule()
-    )
-    return [_intake(req, days) for req in waiting]
-
-
-def _intake(req: Any, days: list[ScheduleDay]) -> Intake:
-    kept = next(iter(req.active_entries), None)
-    expected = [line.expected_on for line in req.open_lines if line.expected_on]
-    bars = [d for d in [req.earliest_on, *expected] if d]
-    hours = kept.hours if kept else req.estimate_hours
-    minutes = int((hours or Decimal(1)) * 60)
-    free = [d for d in days if not bars or d.day >= max(bars)]
-    proposed = next(iter(capacity.nearest(free, minutes, 1)), None)
-    if kept and kept.state == "booked" and kept.first_day >= clock.today():
-        proposed = kept.first_day
-    return Intake(req, kept, max(bars) if bars else None, proposed, hours)
 
 
 # the groups at a glance

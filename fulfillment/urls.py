@@ -2,20 +2,38 @@
 
 from django.urls import path
 
-from fulfillment import views
+from fulfillment.views import feeds, queues, schedule
 
 urlpatterns = [
     # /queues/
-    path("queues/", views.queues, name="fulfillment_queues"),
-    path("queues/<slug:slug>/", views.group_home, name="fulfillment_group"),
-    path("queues/<slug:slug>/pending/", views.pending, name="fulfillment_pending"),
-    path("queues/<slug:slug>/take-next/", views.take_next_pending, name="fulfillment_take_next"),
-    path("queues/<slug:slug>/assign/", views.assign, name="fulfillment_assign"),
-    path("queues/<slug:slug>/schedule/", views.schedule, name="fulfillment_schedule"),
+    path("queues/", queues.queues, name="fulfillment_queues"),
+    path("queues/<slug:slug>/", queues.group_home, name="fulfillment_group"),
+    path("queues/<slug:slug>/pending/", queues.pending, name="fulfillment_pending"),
+    path("queues/<slug:slug>/take-next/", queues.take_next_pending, name="fulfillment_take_next"),
+    path("queues/<slug:slug>/assign/", queues.assign, name="fulfillment_assign"),
+    path("queues/<slug:slug>/worklist/", queues.worklist, name="fulfillment_worklist"),
+    # /queues/<group>/schedule/
+    path(
+        "queues/<slug:slug>/schedule/",
+        schedule.schedule,
+        name="fulfillment_schedule",
+    ),
     path(
         "queues/<slug:slug>/schedule/take-next/",
-        views.take_next_scheduled,
+        schedule.take_next_scheduled,
         name="fulfillment_pull_next",
     ),
-    path("queues/<slug:slug>/worklist/", views.worklist, name="fulfillment_worklist"),
+    path(
+        "queues/<slug:slug>/schedule/calendar/",
+        feeds.group_address,
+        name="fulfillment_group_calendar",
+    ),
+    path(
+        "queues/<slug:slug>/schedule/move/<slug:reference>/",
+        schedule.move,
+        name="fulfillment_move",
+    ),
+    # /calendars/
+    path("account/calendar/", feeds.own_address, name="fulfillment_own_calendar"),
+    path("calendars/<uuid:key>/<str:signed>.ics", feeds.feed, name="fulfillment_feed"),
 ]

@@ -195,37 +195,39 @@ def test_one_sees_own_groups_and_a_representative_all(office: Office) -> None:
 
 
 def test_the_schedule_shows_missed_intake_and_days(office: Office) -> None:
-    """F2: missed on top, what is to be placed with its form, the days with their load."""
+    """F2: missed on top, the days with their load, what is to be placed with its form."""
     missed = walk.to_scheduled(office, title="The one nobody pulled")
-    missed.schedule_entries.update(first_day=clock.today() - timedelta(days=1))
+    missed.schedule_entries.update(first_day=clock.today() - timedelta(days=1), carried_over=2)
     walk.to_awaiting(office, title="The one to be placed")
     placed = walk.to_scheduled(office, title="The one on its day")
     page = soup(client_of(office.lead).get(address(office, "schedule/")))
     assert [h.get_text(" ", strip=True) for h in page.select("main h2")] == [
         "Missed 1",
-        "To be placed 1",
         "The next 60 days",
+        "To be placed 1",
+        "In your calendar",
     ]
+    assert page.select_one("[data-label='Missed before']").get_text(strip=True) == "2"
     form = page.select_one("form[data-action=schedule]")
     assert form.select_one("[name=day]")["value"] >= clock.today().isoformat()
     entry = placed.schedule_entries.get()
-    assert placed.get_absolute_url() in [a["href"] for a in page.select(".slices a")]
-    loads = [m for m in page.select("meter") if m["value"] != "0"]
+    card = page.select_one(f"[data-slot='{placed.reference}']")
+    assert card["data-from"] == entry.first_day.isoformat()
+    loads = [m for m in page.select(".day meter") if m["value"] != "0"]
     assert sum(int(m["value"]) for m in loads) >= entry.minutes
-    assert not soup(client_of(office.specialist).get(address(office, "schedule/"))).select(
-        "form[data-action=schedule]"
-    )
+    plain = soup(client_of(office.specialist).get(address(office, "schedule/")))
+    assert not plain.select("form[data-action=schedule], [data-slot], [data-move]")
 
 
-def test_the_row_form_of_the_schedule_places_it(office: Office) -> None:
-    """F2: what the page proposes can be sent as it stands."""
+def test_one_button_books_what_is_known(office: Office) -> None:
+    """F2: the next free slot is proposed and can be sent as it stands."""
     request = walk.to_awaiting(office)
     Request.objects.filter(pk=request.pk).update(estimate_hours="6", charge_expected=False)
     client = client_of(office.lead)
     page = soup(client.get(address(office, "schedule/")))
     form = page.select_one("form[data-action=schedule]")
+    assert form.select_one("button").get_text().startswith("Book ")
     data = {i["name"]: i.get("value", "") for i in form.select("input[name]")}
-    data["charge_expected"] = form.select_one("option[selected]")["value"]
     response = client.post(form["action"], data)
     assert response.status_code == 302, response.content.decode()[:500]
     request.refresh_from_db()

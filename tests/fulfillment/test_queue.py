@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from fulfillment import lists
+from fulfillment import board, lists
 from fulfillment.actions.queue import note_check, take_next
 from fulfillment.actions.schedule import pull_next
 from fulfillment.models import QueueCheck
@@ -171,10 +171,10 @@ def test_an_item_is_in_exactly_one_queue(office: Office) -> None:
     """F2: pending or schedule, never both."""
     assistance, enhancement = walk.to_pending(office), walk.to_scheduled(office)
     assert list(lists.pending(office.group, office.lead)) == [assistance]
-    waiting = lists.intake(office.group, office.lead, lists.schedule_days(office.group))
-    assert waiting == []
-    days = [s.entry.request for d in lists.schedule_days(office.group) for s in d.slices]
-    assert days == [enhancement]
+    assert list(board.waiting(office.group, office.lead)) == []
+    weeks = board.board(office.group, leads=False).weeks
+    cards = [card.req for week in weeks for day in week.days for card in day.cards]
+    assert cards == [enhancement]
 
 
 def test_a_group_at_a_glance_counts_both_queues(office: Office) -> None:
@@ -192,4 +192,4 @@ def test_a_group_at_a_glance_counts_both_queues(office: Office) -> None:
     assert pending["oldest"] == risky.created_at
     assert (pending["stale"], schedule["stale"]) == (True, False)
     assert (schedule["count"], schedule["missed"]) == (2, 1)
-    assert list(lists.missed(office.group)) == [scheduled.schedule_entries.get()]
+    assert list(board.missed(office.group)) == [scheduled.schedule_entries.get()]

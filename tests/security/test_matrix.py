@@ -78,6 +78,10 @@ AUDIENCE: dict[str, tuple[set[str], int]] = {
     "fulfillment_schedule": QUEUE,
     "fulfillment_pull_next": POST_ONLY,
     "fulfillment_worklist": QUEUE,
+    "fulfillment_move": ({"admin"}, 404),
+    "fulfillment_group_calendar": POST_ONLY,
+    "fulfillment_own_calendar": POST_ONLY,
+    "fulfillment_feed": (set(), 404),  # the address of nobody
     "billing_list": STAFF,
     "billing_export": STAFF,
     "billing_case": REQUEST,
@@ -121,7 +125,7 @@ NO_LOGIN = {"login", "logout", "password_reset", "password_reset_done", "passwor
             "healthz", "readyz", "metrics", "requests_public",
             "requests_public_agencies", "requests_public_services", "requests_public_sent",
             "requests_public_confirm", "requests_public_link",
-            "requests_track", "requests_track_file"}  # fmt: skip
+            "requests_track", "requests_track_file", "fulfillment_feed"}  # fmt: skip
 # Sessions, and when a queue was last looked at (F3), are records of access.
 ACCESS_RECORDS = {"django_session", "fulfillment_queuecheck", "workflow_userevent"}
 
@@ -239,7 +243,8 @@ def test_who_may_not_changes_nothing_by_posting_either(role: str, world: World) 
     client = browser(world.people[role])
     own = {"login", "logout", "password_reset", "password_reset_confirm", "workflow_account",
            "workflow_password", "workflow_token_create", "workflow_filter_save",
-           "requests_handover"}  # fmt: skip
+           "requests_handover", "fulfillment_group_calendar",
+           "fulfillment_own_calendar"}  # fmt: skip
     facts = {"reason": "Because.", "text": "Words.", "title": "Other words", "public": "yes",
              "description": "x", "name": "x", "rows": "1", "page": "requests"}  # fmt: skip
     before = everything()

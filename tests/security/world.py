@@ -134,6 +134,8 @@ class World:
             "step": "retire",
             "kind": "csv",
             "number": "1",
+            "key": "00000000-0000-4000-8000-000000000000",
+            "signed": "no-such-signature",
             "token": "no-such-token",
             "uidb64": "MQ",
         }

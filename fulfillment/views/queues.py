@@ -7,23 +7,20 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from fulfillment import lists
-from fulfillment.actions.queue import note_check, take_next
-from fulfillment.actions.schedule import pull_next
+from fulfillment.actions.queue import next_pending, note_check, take_next
 from fulfillment.filters import PendingFilter, WorkFilter
 from fulfillment.forms import BulkAssignForm, members_of
 from fulfillment.models import ProviderGroup
-from fulfillment.slot_forms import ScheduleRowForm
+from fulfillment.pages import SIZE, group_context, group_of, page_of, take
 from requests_app.models import Request
 from workflow.exports import csv_response
 from workflow.machine import Refused
-from workflow.paging import page_of
 from workflow.registry import InvalidFacts, perform
 
-SIZE = 25
 REQUEST_COLUMNS: list[tuple[str, Callable[[Any], Any]]] = [
     ("Reference", lambda r: r.reference),
     ("Title", lambda r: r.title),
@@ -48,34 +45,6 @@ WORK_COLUMNS: list[tuple[str, Callable[[Any], Any]]] = [
 ]
 
 
-def _group(request: HttpRequest, slug: str) -> ProviderGroup:
-    """Fetching is the permission check: a group whose queues one may not open does not exist."""
-    groups = ProviderGroup.objects.visible_to(request.user).select_related("calendar")
-    return get_object_or_404(groups, slug=slug)
-
-
-def _works_here(request: HttpRequest, group: ProviderGroup) -> bool:
-    return group.pk in request.user.group_ids and not request.user.is_auditor
-
-
-def _leads_here(request: HttpRequest, group: ProviderGroup) -> bool:
-    user = request.user
-    return (group.pk in user.led_group_ids and not user.is_auditor) or user.is_superuser
-
-
-def _page(request: HttpRequest, rows: Any) -> Any:
-    return page_of(rows, request.GET.get("page"), SIZE)
-
-
-def _context(request: HttpRequest, group: ProviderGroup, here: str) -> dict[str, Any]:
-    return {
-        "group": group,
-        "here": here,
-        "works_here": _works_here(request, group),
-        "leads_here": _leads_here(request, group),
-    }
-
-
 @login_required
 @require_safe
 def queues(request: HttpRequest) -> HttpResponse:
@@ -90,10 +59,10 @@ def queues(request: HttpRequest) -> HttpResponse:
 @require_safe
 def group_home(request: HttpRequest, slug: str) -> HttpResponse:
     """A group's home: both queues with counts, oldest, at risk; its people and their load (F3)."""
-    group = _group(request, slug)
+    group = group_of(request, slug)
     glance = lists.glance([group], request.user)[0]
     context = {"glance": glance, "people": members_of(group.pk)}
-    context |= _context(request, group, "home")
+    context |= group_context(request, group, "home")
     return render(request, "fulfillment/group.html", context)
 
 
@@ -101,7 +70,7 @@ def group_home(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 def pending(request: HttpRequest, slug: str) -> HttpResponse:
     """The CRM Pending Queue of a group: take or assign (F2, F4, F5)."""
-    group = _group(request, slug)
+    group = group_of(request, slug)
     note_check(group, "pending", request.user)
     rows = lists.pending(group, request.user)
     found = PendingFilter(request.GET, queryset=rows, request=request)
@@ -109,13 +78,13 @@ def pending(request: HttpRequest, slug: str) -> HttpResponse:
         return csv_response(found.qs.iterator(), REQUEST_COLUMNS, f"{group.slug}-pending.csv")
     context = {
         "filter": found,
-        "page": _page(request, found.qs),
+        "page": page_of(request, found.qs),
         "assign_form": BulkAssignForm(group=group, label_suffix=""),
         "people": members_of(group.pk),
         "check": group.checks.filter(queue="pending").select_related("by").first(),
         "rule": lists.RULE,
     }
-    context |= _context(request, group, "pending")
+    context |= group_context(request, group, "pending")
     return render(request, "fulfillment/pending.html", context)
 
 
@@ -123,40 +92,15 @@ def pending(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def take_next_pending(request: HttpRequest, slug: str) -> HttpResponse:
     """The one big button: the right request under the rule (F4)."""
-    group = _group(request, slug)
-    return _next(request, group, take_next, "pending", "is yours now.")
-
-
-@login_required
-@require_POST
-def take_next_scheduled(request: HttpRequest, slug: str) -> HttpResponse:
-    """The next one of the schedule, for planning (F4, F6)."""
-    group = _group(request, slug)
-    return _next(request, group, pull_next, "schedule", "is yours now: draw up its plan.")
-
-
-def _next(
-    request: HttpRequest, group: ProviderGroup, draw: Any, queue: str, said: str
-) -> HttpResponse:
-    if not _works_here(request, group):
-        raise PermissionDenied
-    try:
-        taken = draw(group, by=request.user)
-    except Refused as refused:
-        messages.error(request, " ".join(refused.sentences))
-        return redirect(f"fulfillment_{queue}", slug=group.slug)
-    if taken is None:
-        messages.info(request, "Nothing is left to take: well done.")
-        return redirect(f"fulfillment_{queue}", slug=group.slug)
-    messages.success(request, f"{taken.reference} {said}")
-    return redirect(taken)
+    group = group_of(request, slug)
+    return take(request, group, take_next, next_pending, "pending", "is yours now.")
 
 
 @login_required
 @require_POST
 def assign(request: HttpRequest, slug: str) -> HttpResponse:
     """Several at once: each through its own guards, each with its own answer (F5)."""
-    group = _group(request, slug)
+    group = group_of(request, slug)
     form = BulkAssignForm(request.POST, group=group)
     one = request.POST.get("only")
     wanted = [one] if one else request.POST.getlist("request")[:SIZE]
@@ -188,49 +132,21 @@ def _assign_each(
 
 @login_required
 @require_safe
-def schedule(request: HttpRequest, slug: str) -> HttpResponse:
-    """The 60-day schedule: what is to be placed, what was missed, the days ahead (F2)."""
-    group = _group(request, slug)
-    note_check(group, "schedule", request.user)
-    days = lists.schedule_days(group)
-    waiting = lists.intake(group, request.user, days)
-    context = {
-        "days": days,
-        "waiting": waiting,
-        "forms": [],
-        "missed": list(lists.missed(group)),
-        "without_days": list(lists.without_days(group)),
-        "later": list(lists.later(group)),
-        "capacity": sum(d.capacity for d in days),
-        "booked": sum(d.booked for d in days),
-        "check": group.checks.filter(queue="schedule").select_related("by").first(),
-        "rule": lists.SCHEDULE_RULE,
-    }
-    context |= _context(request, group, "schedule")
-    for row in waiting:
-        row.form = ScheduleRowForm.for_row(row) if context["leads_here"] else None
-    printed = request.GET.get("view") == "print"
-    template = "schedule_print" if printed else "schedule"
-    return render(request, f"fulfillment/{template}.html", context)
-
-
-@login_required
-@require_safe
 def worklist(request: HttpRequest, slug: str) -> HttpResponse:
     """Every plan of the group with estimated, spent and left (F6)."""
-    group = _group(request, slug)
+    group = group_of(request, slug)
     rows = lists.worklist(group, request.user)
     found = WorkFilter(request.GET, queryset=rows, request=request)
     if request.GET.get("export") == "csv":
         everything = lists.work_rows(found.qs.iterator(chunk_size=500))
         return csv_response(everything, WORK_COLUMNS, f"{group.slug}-worklist.csv")
     printed = request.GET.get("view") == "print"
-    page = None if printed else _page(request, found.qs)
+    page = None if printed else page_of(request, found.qs)
     context = {
         "filter": found,
         "page": page,
         "works": lists.work_rows(found.qs[:500] if printed else page.object_list),
     }
-    context |= _context(request, group, "worklist")
+    context |= group_context(request, group, "worklist")
     template = "worklist_print" if printed else "worklist"
     return render(request, f"fulfillment/{template}.html", context)

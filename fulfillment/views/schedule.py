@@ -1,0 +1,207 @@
+"""The page of the 60-day schedule, and moving a card on it: preview, then the move (F2, F6)."""
+
+import re
+from datetime import date
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from fulfillment import board
+from fulfillment.actions.moving import last_move, version, why_not_undone
+from fulfillment.actions.queue import note_check
+from fulfillment.actions.schedule import next_scheduled, pull_next, wish_of
+from fulfillment.feeds import address_of
+from fulfillment.models import ProviderGroup, ScheduleEntry
+from fulfillment.pages import group_context, group_of, leads_here, page_of, take
+from fulfillment.slot_forms import RescheduleForm, ScheduleRowForm
+from fulfillment.slots import MOVABLE, slices_of
+from fulfillment.what_if import WhatIf, what_if
+from requests_app.models import Request
+from requests_app.states import S
+from workflow.actors import as_actor
+from workflow.machine import Refused
+from workflow.registry import ActionForm, InvalidFacts, offers, perform
+
+BESIDE = {"swap_slot", "fix_slot", "unfix_slot", "set_earliest", "unschedule"}
+MOST_MISSED = 100
+MOVED = re.compile(r"([A-Z]+-\d{4}-\d{6,9})(?:\.(\d{1,8}))?", re.ASCII)
+
+
+@login_required
+@require_safe
+def schedule(request: HttpRequest, slug: str) -> HttpResponse:
+    """The 60-day schedule: what was missed, the weeks ahead, what waits for a slot (F2)."""
+    group = group_of(request, slug)
+    note_check(group, "schedule", request.user)
+    context = group_context(request, group, "schedule")
+    shown = board.board(group, leads=context["leads_here"])
+    queue = board.waiting(group, request.user)
+    page = page_of(request, queue.exclude(board.beyond_window()))
+    context |= {
+        "board": shown,
+        "page": page,
+        "waiting": board.proposals(page.object_list, shown.days),
+        "missed": list(board.missed(group)[:MOST_MISSED]),
+        "without_days": list(board.without_days(group)[:MOST_MISSED]),
+        "later": board.proposals(queue.filter(board.beyond_window())[:MOST_MISSED], []),
+        "later_booked": list(board.later(group)[:MOST_MISSED]),
+        "check": group.checks.filter(queue="schedule").select_related("by").first(),
+        "rule": board.RULE,
+    }
+    if request.GET.get("view") == "print":
+        return render(request, "fulfillment/schedule_print.html", context)
+    for row in context["waiting"]:
+        row.form = ScheduleRowForm.for_row(row) if context["leads_here"] else None
+    context["moved"] = _moved(request, group, context["leads_here"])
+    context["feed"] = address_of(request.user, group)
+    context["calendar_url"] = reverse("fulfillment_group_calendar", args=[group.slug])
+    return render(request, "fulfillment/schedule.html", context)
+
+
+def _moved(request: HttpRequest, group: ProviderGroup, leads: bool) -> dict[str, Any] | None:
+    """The move that was just made, with whether it can still be undone."""
+    asked = MOVED.fullmatch(request.GET.get("moved", ""))
+    if not leads or asked is None:
+        return None
+    reference, number = asked.groups()
+    rows = Request.objects.visible_to(request.user).filter(provider_group=group)
+    req = rows.filter(reference=reference).first()
+    event = last_move(req, int(number) if number else None) if req else None
+    if req is None or event is None:
+        return None
+    entry = ScheduleEntry.objects.get(pk=event.facts["move"]["entry"])
+    return {
+        "req": req,
+        "event": event,
+        "entry": entry,
+        "before": [date.fromisoformat(day) for day, _ in event.facts["move"]["before"]],
+        "others": len(event.facts["move"]["requests"]) - 1,
+        "why_not": why_not_undone(event),
+    }
+
+
+@login_required
+@require_POST
+def take_next_scheduled(request: HttpRequest, slug: str) -> HttpResponse:
+    """The next one of the schedule, for planning (F4, F6)."""
+    group = group_of(request, slug)
+    said = "is yours now: draw up its plan."
+    return take(request, group, pull_next, next_scheduled, "schedule", said)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def move(request: HttpRequest, slug: str, reference: str) -> HttpResponse:
+    """Move a card: GET shows what it would do, POST does it (F2).
+
+    The same page without JavaScript, as the answer to a drag, and after a refusal.
+    """
+    group = group_of(request, slug)
+    rows = Request.objects.visible_to(request.user).filter(provider_group=group)
+    req = get_object_or_404(rows.select_related("agency"), reference=reference)
+    if not leads_here(request, group):
+        raise Http404
+    if request.method == "POST":
+        return _do_move(request, group, req)
+    entry = _entry(req)
+    form = _form(request, req, entry, request.GET)
+    return _move_page(request, group, req, entry, form)
+
+
+def _do_move(request: HttpRequest, group: ProviderGroup, req: Request) -> HttpResponse:
+    try:
+        perform(req, "reschedule", by=request.user, data=request.POST)
+    except PermissionDenied as error:
+        raise Http404 from error
+    except (InvalidFacts, Refused) as refusal:
+        return _not_moved(request, group, req, refusal)
+    event = last_move(req)
+    number = event.number if event else ""
+    address = reverse("fulfillment_schedule", args=[group.slug])
+    return redirect(f"{address}?moved={req.reference}.{number}#moved")
+
+
+def _not_moved(
+    request: HttpRequest, group: ProviderGroup, req: Request, why: InvalidFacts | Refused
+) -> HttpResponse:
+    """Where it is now, with the sentence and with what was typed (TA10)."""
+    req.refresh_from_db()
+    entry = _entry(req)
+    if isinstance(why, Refused):
+        form = _form(request, req, entry, request.POST)
+        said = " ".join(why.sentences)
+        return _move_page(request, group, req, entry, form, refusal=said, status=409)
+    why.form.auto_id = "move-%s"
+    return _move_page(request, group, req, entry, why.form, status=422)
+
+
+def _entry(req: Request) -> ScheduleEntry | None:
+    if req.state != S.SCHEDULED:
+        return None
+    rows = req.schedule_entries.filter(state__in=MOVABLE)
+    entry: ScheduleEntry | None = rows.select_related("group__calendar").first()
+    if entry is not None:
+        entry.request = req
+    return entry
+
+
+def _form(
+    request: HttpRequest, req: Request, entry: ScheduleEntry | None, typed: QueryDict
+) -> RescheduleForm | None:
+    """The form with what was typed; what the address leaves out is as it is now."""
+    if entry is None:
+        return None
+    data = None
+    if "day" in typed or "split" in typed:
+        data = typed.copy()
+        data.setdefault("hours", str(entry.hours.normalize()))
+        if entry.hours_per_day and "per_day" not in typed:
+            data["per_day"] = str(entry.hours_per_day.normalize())
+        data["seen"] = version(entry)
+    return RescheduleForm(data, subject=req, actor=as_actor(request.user), auto_id="move-%s")
+
+
+def _move_page(
+    request: HttpRequest,
+    group: ProviderGroup,
+    req: Request,
+    entry: ScheduleEntry | None,
+    form: ActionForm | None,
+    *,
+    refusal: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    preview = _preview(entry, form) if entry and form else None
+    context = {
+        "req": req,
+        "entry": entry,
+        "days": slices_of(entry) if entry else [],
+        "form": form,
+        "preview": preview,
+        "refusal": refusal,
+        "beside": offers(req, request.user, names=BESIDE) if entry else [],
+        "why_not": "" if entry is None or board.can_move(entry) else _why_not(entry),
+        "back": reverse("fulfillment_schedule", args=[group.slug]),
+    }
+    context |= group_context(request, group, "schedule")
+    part = request.htmx and status == 200
+    name = "fulfillment/_move.html" if part else "fulfillment/move.html"
+    return render(request, name, context, status=status)
+
+
+def _why_not(entry: ScheduleEntry) -> str:
+    if entry.is_fixed:
+        return "Its slot is fixed: let it move again first."
+    return "It is on hold: resume it first."
+
+
+def _preview(entry: ScheduleEntry, form: ActionForm) -> WhatIf | None:
+    if not form.is_bound or not form.is_valid():
+        return None
+    data = form.cleaned_data
+    return what_if(entry, wish_of(data["day"], data["hours"], data["per_day"], data["split"]))
