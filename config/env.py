@@ -1,6 +1,7 @@
 """Readers of environment variables that fail loudly, with the variable's name."""
 
 import os
+import re
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -79,3 +80,49 @@ def email(name: str, default: str | None) -> dict[str, object]:
         "EMAIL_USE_SSL": parts.scheme == "smtps",
         "EMAIL_USE_TLS": parts.scheme == "smtp+tls",
     }
+
+
+def imap(name: str) -> dict[str, object]:
+    """imaps://user:password@host/FOLDER (or imap+tls://, imap://); nothing where it is not set.
+
+    `?processed=Folder` names where messages go once they are stored.
+    """
+    ports = {"imaps": 993, "imap+tls": 143, "imap": 143}
+    if not os.environ.get(name):
+        return {}
+    parts = url(name, tuple(ports))
+    if not parts.hostname or not parts.username or not parts.password:
+        raise ImproperlyConfigured(f"{name} must name a user, a password and a host.")
+    return {
+        "security": parts.scheme,
+        "host": parts.hostname,
+        "port": parts.port or ports[parts.scheme],
+        "user": unquote(parts.username),
+        "password": unquote(parts.password),
+        "folder": unquote(parts.path.strip("/")) or "INBOX",
+        "processed": dict(parse_qsl(parts.query)).get("processed", "Processed"),
+    }
+
+
+def mail_address(name: str, longest_local: int) -> str:
+    """One address, such as requests@host, or nothing; short enough to sign before the @."""
+    value = (os.environ.get(name) or "").strip()
+    if not value:
+        return ""
+    local, _, host = value.rpartition("@")
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", local) or not re.fullmatch(r"[A-Za-z0-9.-]+", host):
+        raise ImproperlyConfigured(f"{name} must be one plain address such as requests@host.")
+    if len(local) > longest_local:
+        raise ImproperlyConfigured(f"{name} may have {longest_local} characters before the @.")
+    return value
+
+
+def webhook_secret(name: str) -> str:
+    """user:password that a mail service gives with each call, or nothing."""
+    value = os.environ.get(name) or ""
+    user, colon, password = value.partition(":")
+    if value and (not user or not colon or len(password) < 16):
+        raise ImproperlyConfigured(
+            f"{name} must be a user, a colon and a password of 16 or more letters."
+        )
+    return value

@@ -152,6 +152,12 @@ globals().update(env.email("EMAIL_URL", "smtp://127.0.0.1:25" if LOCAL else None
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"Throughline <no-reply@{_base.hostname}>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
+# Mail that comes in: where answers are sent to, and how they are fetched (docs/mail.md)
+INBOUND_ADDRESS = env.mail_address("INBOUND_ADDRESS", longest_local=24)
+IMAP = env.imap("IMAP_URL")
+WEBHOOK_SECRET = env.webhook_secret("ANYMAIL_WEBHOOK_SECRET")
+ANYMAIL = {"WEBHOOK_SECRET": WEBHOOK_SECRET} if WEBHOOK_SECRET else {}
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "workflow.tokens.BearerTokenAuthentication",
@@ -213,6 +219,8 @@ CELERY_BEAT_SCHEDULE = {
         "task": "requests_app.tasks.purge_forms",
         "schedule": 3600.0,
     },
+    "fetch mail": {"task": "requests_app.tasks.fetch_mail", "schedule": 60.0},
+    "read mail": {"task": "requests_app.tasks.read_mail", "schedule": 30.0},
     "expire proposals": {"task": "discovery.tasks.expire_proposals", "schedule": 3600.0},
 }
 
@@ -227,6 +235,8 @@ THROUGHLINE = {
     "FORMS_A_DAY": 5,
     "FORM_SECONDS": 3,
     "FORM_MB": 50,
+    "MAX_MAIL_MB": 40,
+    "MAIL_ANSWERS_PER_HOUR": 5,
 }
 
 LOGGING = {

@@ -1,5 +1,6 @@
 """Every address of the program. Each app writes its own in full."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
@@ -23,3 +24,6 @@ urlpatterns = [
     path("readyz", readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
 ]
+if settings.WEBHOOK_SECRET:
+    # mail services push inbound mail here; each call carries the secret
+    urlpatterns.append(path("anymail/", include("anymail.urls")))

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from requests_app import forms, notice_section, similar, undeliverable
+from requests_app import forms, mail_actions, notice_section, similar, undeliverable
 from requests_app.case import add_entry, close_case, reopen_case
 from requests_app.files import store
 from requests_app.guards import discovery_complete, on_hold
@@ -22,7 +22,7 @@ from workflow.machine import guard
 from workflow.registry import NothingForm, ReasonForm, action
 
 REQUEST = "requests_app.request"
-__all__ = ["notice_section", "similar", "undeliverable"]
+__all__ = ["mail_actions", "notice_section", "similar", "undeliverable"]
 
 
 @guard("It goes another way.")

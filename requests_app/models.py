@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField
 
 from requests_app.case_models import Attachment, Case, CaseEntry
+from requests_app.mail_models import BlockedSender, InboundMessage, InboundRaw, Mailbox
 from requests_app.process import Process
 from requests_app.public_models import PendingFile, PendingIntake, PublicForm
 from requests_app.states import (
@@ -34,9 +35,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Attachment",
+    "BlockedSender",
     "Case",
     "CaseEntry",
+    "InboundMessage",
+    "InboundRaw",
     "Link",
+    "Mailbox",
     "PendingFile",
     "PendingIntake",
     "PublicForm",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from notifications.outbox import Recipient
+from requests_app.mail_in.addresses import reply_address, staff_reply_address
 from requests_app.tracking import tracking_url
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ def _contact(request: "Request", contact: Any) -> Recipient:
         contact.email,
         contact.name,
         contact.language,
-        context={"link": tracking_url(request, contact)},
+        context={
+            "link": tracking_url(request, contact),
+            "reply_to": reply_address(request, contact),
+        },
     )
 
 
@@ -28,7 +32,8 @@ def _staff(request: "Request", user: "User | None") -> list[Recipient]:
     if user is None or not user.is_active or not user.email:
         return []
     link = settings.BASE_URL + request.get_absolute_url()
-    return [Recipient(user.email, str(user), user.language, user, {"link": link})]
+    facts = {"link": link, "reply_to": staff_reply_address(request, user)}
+    return [Recipient(user.email, str(user), user.language, user, facts)]
 
 
 def customers(request: "Request", event: "Event") -> Iterable[Recipient]:

@@ -68,8 +68,8 @@ def take_in_at_the_desk(
         before = Request.objects.filter(submission_key=submission_key).first()
         if before is not None:
             return before
-        customer: Any = _create_agency(by, **new_agency) if new_agency else agency
-        person: Any = _create_contact(customer, **new_contact) if new_contact else contact
+        customer: Any = create_agency(by, **new_agency) if new_agency else agency
+        person: Any = create_contact(customer, **new_contact) if new_contact else contact
         request = take_in(
             by=by, agency=customer, contact=person, submission_key=submission_key, **words
         )
@@ -85,7 +85,7 @@ def one_at_a_time(key: object) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [str(key)])
 
 
-def _create_agency(by: User, *, name: str, code: str) -> Agency:
+def create_agency(by: User, *, name: str, code: str) -> Agency:
     """A prospective agency: no agreement yet, represented by who took its first request in."""
     owner = by if by.is_representative else None
     try:
@@ -101,7 +101,8 @@ def _create_agency(by: User, *, name: str, code: str) -> Agency:
         ) from error
 
 
-def _create_contact(agency: Any, *, name: str, email: str, phone: str) -> Contact:
+def create_contact(agency: Any, *, name: str, email: str, phone: str = "") -> Contact:
+    """Somebody new at an agency; ValidationError where the agency knows the address already."""
     try:
         with transaction.atomic():
             return Contact.objects.create(

@@ -9,7 +9,16 @@ from asd.models import Contact
 from requests_app.case_models import TrackingToken
 from requests_app.history import told
 from requests_app.line import line_of
-from requests_app.models import Attachment, CaseEntry, Link, Request, TriageDecision, Watcher
+from requests_app.mail_models import MailState
+from requests_app.models import (
+    Attachment,
+    CaseEntry,
+    InboundMessage,
+    Link,
+    Request,
+    TriageDecision,
+    Watcher,
+)
 from requests_app.states import FULFILLMENT, WAITS_FOR, S
 from requests_app.tracking import tracking_url
 from requests_app.triage import CHECKLIST, Recommendation, Scope, recommend, scope_of, standard_from
@@ -86,6 +95,7 @@ def page_context(
         "related": related(req, user),
         "billing_cases": list(req.billing_cases.all()),
         "changes": changes_page(req, params.get("changes")),
+        "asked_by_mail": _asked_by_mail(req),
         "sections": parts,
         **_triage(req, by_name.get("triage"), scope),
     }
@@ -182,10 +192,17 @@ def _entries(req: Request) -> Any:
     """The conversation, newest first."""
     return (
         CaseEntry.objects.filter(case__request=req)
-        .select_related("author")
+        .select_related("author", "message")
         .prefetch_related("attachments")
         .order_by("-at", "-pk")
     )
+
+
+def _asked_by_mail(req: Request) -> InboundMessage | None:
+    """The message that the request was made of."""
+    if req.channel != Request.Channel.EMAIL:
+        return None
+    return req.messages.filter(state=MailState.REQUEST_MADE).first()
 
 
 def _page(rows: Any, number: Any, size: int) -> Page:

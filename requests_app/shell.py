@@ -6,7 +6,7 @@ from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from requests_app.models import Request
+from requests_app.models import InboundMessage, Request
 from requests_app.states import S
 from workflow import clock
 from workflow.models import User
@@ -61,10 +61,19 @@ def _rail(user: User, path: str) -> list[dict[str, Any]]:
             )
     entries.append({"label": "The organisation"})
     entries += [{"label": label, "href": href} for label, href, may in _pages(user) if may]
+    entries += _mail(user)
     here = max((e["href"] for e in entries if _leads_to(e, path)), key=len, default="")
     for entry in entries:
         entry["here"] = bool(here) and entry.get("href") == here
     return entries
+
+
+def _mail(user: User) -> list[dict[str, Any]]:
+    """Mail that waits for a representative; an auditor reads it too."""
+    if user.is_representative or user.is_superuser:
+        count = InboundMessage.objects.to_review().count()
+        return [{"label": "Mail to review", "href": "/mail/", "count": count}]
+    return [{"label": "Mail to review", "href": "/mail/"}] if user.is_auditor else []
 
 
 def _leads_to(entry: dict[str, Any], path: str) -> bool:

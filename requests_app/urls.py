@@ -23,6 +23,8 @@ urlpatterns = [
     path("requests/<str:reference>/files/<int:pk>/", views.request_file, name="requests_file"),
     # /new/
     path("", include("requests_app.public_urls")),
+    # /mail/
+    path("", include("requests_app.mail_urls")),
     # /track/<token>/
     path("", include("requests_app.tracking_urls")),
 ]

@@ -11,7 +11,7 @@ APPS = [
 ]  # fmt: skip
 MACHINES = {
     "Request", "Discovery", "Proposal", "PartLine", "ScheduleEntry", "BillingCase", "Service",
-    "ServiceUpdate",
+    "ServiceUpdate", "InboundMessage",
 }  # fmt: skip
 WRITERS = {"update", "create", "get_or_create", "update_or_create", "bulk_update"}
 # A new service begins as proposed: its first state, not a move. The demo's catalogue starts live.

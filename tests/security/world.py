@@ -21,7 +21,8 @@ from discovery.models import (
 )
 from fulfillment.models import PlanItem, TimeEntry
 from requests_app.files import store
-from requests_app.models import Request, Watcher
+from requests_app.mail_in.store import store as store_mail
+from requests_app.models import InboundMessage, Request, Watcher
 from tests.factories import ContactFactory, MembershipFactory, Office, PartRateFactory, UserFactory
 from workflow import clock
 from workflow.models import ApiToken, SavedFilter, next_reference
@@ -49,6 +50,11 @@ class Rows:
         )
         self.watcher = Watcher.objects.create(
             request=request, contact=ContactFactory(agency=office.agency)
+        )
+        raw = b"From: jo@agency.example\r\n\r\nWords about " + request.reference.encode()
+        self.message = store_mail(raw, source="pipe")
+        InboundMessage.objects.filter(pk=self.message.pk).update(
+            state="applied", request=request, subject=TITLE
         )
         self.item = PlanItem.objects.create(request=request, title="Do it", estimate_hours=4)
         self.time = TimeEntry.objects.create(request=request, user=office.specialist, hours=1)
@@ -122,11 +128,15 @@ class World:
         place = pattern.removeprefix("api/v1/").lstrip("^").split("/")[0]
         place = "billing" if place == "billing-cases" else place
         slug = office.service.slug if "services" in pattern else office.group.slug
-        pk = {"files": ours.attachment.pk, "tokens": self.token.pk, "filters": self.filter.pk,
+        pk = {"mail": ours.message.pk, "files": ours.attachment.pk, "tokens": self.token.pk, "filters": self.filter.pk,
               "contacts": office.contact.pk, "agreements": office.agreement.pk}  # fmt: skip
         words = {
             "reference": by_prefix.get(place, ours.request.reference),
-            "name": "triage" if "actions" in pattern else REPORT,
+            "name": "take_up"
+            if "mail" in pattern
+            else "triage"
+            if "actions" in pattern
+            else REPORT,
             "slug": slug,
             "group": office.group.slug,
             "code": office.agency.code,
