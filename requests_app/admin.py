@@ -9,6 +9,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.timezone import localtime
 
+from requests_app import mail_admin
 from requests_app.case_models import TrackingToken
 from requests_app.models import (
     Attachment,
@@ -23,6 +24,8 @@ from requests_app.models import (
 )
 from workflow import clock
 from workflow.admin import ReadOnly
+
+__all__ = ["mail_admin"]
 
 
 class TriageInline(ReadOnly, admin.TabularInline):

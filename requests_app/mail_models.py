@@ -204,15 +204,15 @@ class InboundMessage(Machine):
 
     @step(MailState.STORED, MailState.REVIEW, who=[SYSTEM], writes=["why"])
     def set_for_review(self):
-        """Who sent it, or what about, is not certain: a representative decides."""
+        """Who sent it, or what about, is not certain: a representative decides (X10)."""
 
     @step(MailState.STORED, MailState.IGNORED, who=[SYSTEM], writes=["why"])
     def ignore(self):
-        """An automatic answer, a returned mail, a loop, a copy: kept, and never answered."""
+        """An automatic answer, a returned mail, a loop, a copy: kept, and never answered (X10)."""
 
     @step(MailState.STORED, MailState.FAILED, who=[SYSTEM], writes=["why"])
     def give_up(self):
-        """Reading it failed again and again: a representative looks at it."""
+        """Reading it failed again and again: a representative looks at it (X10)."""
 
     @step(REVIEWED, MailState.APPLIED, who=[any_representative], writes=["why"])
     def attach(self):
@@ -224,11 +224,11 @@ class InboundMessage(Machine):
 
     @step(REVIEWED, MailState.DISCARDED, who=[any_representative], check=[reason], writes=["why"])
     def discard(self):
-        """Of no use; it stays readable."""
+        """Of no use; it stays readable (X10)."""
 
     @step(ASIDE, MailState.REVIEW, who=[any_representative], writes=["why"], label="Review it")
     def take_up(self):
-        """It was set aside or discarded wrongly."""
+        """It was set aside or discarded wrongly (X10)."""
 
 
 class InboundRaw(models.Model):

@@ -131,6 +131,7 @@ def test_every_model_of_these_apps_is_here_or_has_its_reason() -> None:
     }
     assert without == {
         "requests_app.CaseEntry",
+        "requests_app.InboundRaw",
         "requests_app.TriageDecision",
         "workflow.ApiCall",
         "workflow.CalendarException",

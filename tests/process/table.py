@@ -192,4 +192,15 @@ SMALL: dict[str, list[tuple[str, list[str], str, list[str]]]] = {
         ("waive", ["requested", "refused"], "not_needed", [REPRESENTS]),
         ("cancel_update", ["requested", "refused"], "cancelled", [REPRESENTS, SYSTEM]),
     ],
+    "requests_app.inboundmessage": [
+        ("apply", ["stored"], "applied", [SYSTEM]),
+        ("become_request", ["stored"], "request_made", [SYSTEM]),
+        ("set_for_review", ["stored"], "review", [SYSTEM]),
+        ("ignore", ["stored"], "ignored", [SYSTEM]),
+        ("give_up", ["stored"], "failed", [SYSTEM]),
+        ("attach", ["review", "failed"], "applied", ["representative"]),
+        ("make_request", ["review", "failed"], "request_made", ["representative"]),
+        ("discard", ["review", "failed"], "discarded", ["representative"]),
+        ("take_up", ["ignored", "discarded"], "review", ["representative"]),
+    ],
 }

@@ -128,8 +128,9 @@ class World:
         place = pattern.removeprefix("api/v1/").lstrip("^").split("/")[0]
         place = "billing" if place == "billing-cases" else place
         slug = office.service.slug if "services" in pattern else office.group.slug
-        pk = {"mail": ours.message.pk, "files": ours.attachment.pk, "tokens": self.token.pk, "filters": self.filter.pk,
-              "contacts": office.contact.pk, "agreements": office.agreement.pk}  # fmt: skip
+        pk = {"mail": ours.message.pk, "files": ours.attachment.pk, "tokens": self.token.pk,
+              "filters": self.filter.pk, "contacts": office.contact.pk,
+              "agreements": office.agreement.pk}  # fmt: skip
         words = {
             "reference": by_prefix.get(place, ours.request.reference),
             "name": "take_up"
