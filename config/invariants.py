@@ -137,6 +137,15 @@ def notices_move() -> Iterator[str]:
         yield f"Notice {notice.pk} ({notice}) waits since {notice.next_try_at:%Y-%m-%d %H:%M}."
 
 
+def failures_are_told() -> Iterator[str]:
+    """No notice has failed without a word to whoever stands for the customer (DESIGN, Notices)."""
+    silent = Notice.objects.filter(state="failed", reported_at__isnull=True)
+    # the sweep that sees it fail tells of it at its end
+    old = silent.filter(next_try_at__lt=clock.now() - timedelta(minutes=5))
+    for notice in old.order_by("pk").iterator(chunk_size=CHUNK):
+        yield f"Notice {notice.pk} ({notice}) failed, and nobody was told: {notice.last_error}"
+
+
 def days_not_overbooked() -> Iterator[str]:
     """I4: what entries hold on a day is what the day says is booked, and never too much."""
     held = (
@@ -247,6 +256,7 @@ CHECKS: dict[str, Check] = {
     "I1 legal paths": legal_paths,
     "I1 states": states_follow_events,
     "I2 notices": notices_once,
+    "I2 failures": failures_are_told,
     "I4 capacity": days_not_overbooked,
     "I5 specialists": work_is_with_somebody,
     "I6 files": files_are_there,

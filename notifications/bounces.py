@@ -11,6 +11,7 @@ from django.db import transaction
 from notifications.models import Notice, UndeliverableAddress
 
 REFUSED = "address undeliverable"
+Marks = dict[str, UndeliverableAddress]
 MarkedHook = Callable[[UndeliverableAddress], None]
 
 _hooks: list[MarkedHook] = []
@@ -55,7 +56,7 @@ def is_undeliverable(address: str) -> bool:
     return UndeliverableAddress.objects.filter(address=plain(address)).exists()
 
 
-def undeliverable_among(addresses: Iterable[str]) -> dict[str, UndeliverableAddress]:
+def undeliverable_among(addresses: Iterable[str]) -> Marks:
     """The marks of those of these addresses that have one, by address as `plain` gives it."""
     asked = {plain(address) for address in addresses if address}
     marks = UndeliverableAddress.objects.filter(address__in=asked) if asked else []

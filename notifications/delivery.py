@@ -1,38 +1,36 @@
-"""Sending a notice once: claim the row, send, say how it went. What fails waits in the row."""
+"""Sending notices once: claim a batch, send it over one connection, say of each how it went.
+
+What fails waits in its row. If the claimer dies, its leases run out and others take the rest; at
+most the one mail that had just left goes out a second time, with the same Message-ID.
+"""
 
 import logging
 import os
 import random
-import re
-import smtplib
 import socket
 import time
+from collections.abc import Sequence
 from datetime import timedelta
-from urllib.parse import urlsplit
+from functools import partial
 
-from django.conf import settings
-from django.core.mail import EmailMultiAlternatives, get_connection
-from django.db import models, transaction
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import DatabaseError, connection, models, transaction
 from django.utils import timezone
 
 from notifications import bounces
+from notifications.carrier import Answer, Carrier
+from notifications.mails import Letter, letter_of
 from notifications.models import Notice
-from notifications.rendering import one_line, render_notice
+from notifications.reporting import report_failed
 
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=3)
 WAITS_MIN = [1, 5, 15, 60, 180, 360, 720, 1440]
 TRIES = len(WAITS_MIN) + 1
-BATCH = 100
+BATCH = 50
 SWEEP_SECONDS = 60  # with one mail that hangs until EMAIL_TIMEOUT still inside a task's time limit
-THREAD = re.compile(r"[A-Za-z0-9-]{1,60}")  # a reference: one thread per request
-UNSAFE = re.compile(r"[\s<>]")  # ends an address inside a header
-OURS = (  # says something about our settings or their server, nothing about this mail
-    smtplib.SMTPAuthenticationError,
-    smtplib.SMTPConnectError,
-    smtplib.SMTPHeloError,
-)
+TROUBLES = 2  # so many in a row are the server's, not a mail's
 
 Q = models.Q
 
@@ -46,118 +44,138 @@ def due() -> models.QuerySet[Notice]:
     )
 
 
-def claim(notice_id: str) -> Notice | None:
-    """Take a notice for sending; None when it is not due or somebody else has it.
+def _lease() -> dict[str, object]:
+    return {
+        "state": Notice.State.SENDING,
+        "lease_owner": f"{socket.gethostname()[:60]}:{os.getpid()}",
+        "lease_until": timezone.now() + LEASE,
+        "attempts": models.F("attempts") + 1,
+    }
 
-    If the claimer dies, the lease runs out and the sweep gives the notice to another; a mail that
-    had already left goes out a second time with the same Message-ID.
-    """
-    claimed = (
-        due()
-        .filter(pk=notice_id)
-        .update(
-            state=Notice.State.SENDING,
-            lease_owner=f"{socket.gethostname()[:60]}:{os.getpid()}",
-            lease_until=timezone.now() + LEASE,
-            attempts=models.F("attempts") + 1,
-        )
-    )
+
+def claim(notice_id: str) -> Notice | None:
+    """Take one notice for sending; None when it is not due or somebody else has it."""
+    claimed = due().filter(pk=notice_id).update(**_lease())
     return Notice.objects.get(pk=notice_id) if claimed else None
 
 
-def claim_next() -> Notice | None:
-    """Take whatever is due longest; rows that others are taking are passed over, not waited for."""
+def claim_next(number: int = BATCH) -> list[Notice]:
+    """Take what is due longest; rows that others are taking are passed over, not waited for."""
     with transaction.atomic():
         waiting = due().order_by("next_try_at", "pk").select_for_update(skip_locked=True)
-        row = waiting.first()
-        return claim(str(row.pk)) if row else None
+        rows = list(waiting[:number])
+        if rows:
+            Notice.objects.filter(pk__in=[row.pk for row in rows]).update(**_lease())
+    for row in rows:
+        row.attempts += 1
+    return rows
 
 
-def message_of(notice: Notice) -> EmailMultiAlternatives:
-    """The mail: one recipient, a Message-ID that stays the same, marked as sent by a program."""
-    mail = render_notice(notice)
-    reply_to = one_line(str(notice.context.get("reply_to") or ""))
-    message = EmailMultiAlternatives(
-        subject=mail.subject,
-        body=mail.text,
-        to=[one_line(notice.address)],
-        reply_to=[reply_to] if reply_to else None,
-        headers=_headers(notice),
-    )
-    message.attach_alternative(mail.html, "text/html")
-    return message
-
-
-def _headers(notice: Notice) -> dict[str, str]:
-    """What mail programs read: which mail this is, which thread, how to hear no more (RFC 8058)."""
-    host = urlsplit(settings.BASE_URL).hostname or "localhost"
-    headers = {
-        "Message-ID": f"<{notice.pk}@{host}>",
-        "Auto-Submitted": "auto-generated",
-        "X-Auto-Response-Suppress": "All",
-    }
-    reference = str(notice.context.get("reference") or "")
-    if THREAD.fullmatch(reference):
-        headers["In-Reply-To"] = headers["References"] = f"<{reference}@{host}>"
-    unsubscribe = str(notice.context.get("unsubscribe") or "")
-    if unsubscribe and not UNSAFE.search(unsubscribe):
-        headers["List-Unsubscribe"] = f"<{unsubscribe}>"
-        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    return headers
-
-
-def send(notice_id: str) -> None:
-    """Claim and send one notice; nothing happens where somebody else has it or had it."""
+def send(notice_id: str) -> int:
+    """Send one notice, where nobody else has it or had it, and then whatever else is due."""
     notice = claim(notice_id)
-    if notice is not None:
-        _send(notice)
+    if notice is None:
+        return 0
+    with Carrier() as carrier:
+        done = _send([notice], carrier) + _sweep(carrier)
+        if report_failed():
+            done += _sweep(carrier)
+    return done
 
 
-def _send(notice: Notice) -> None:
-    """Send a claimed notice and write down how it went (F8, F15)."""
-    if notice.attempts > TRIES:
-        _fail(notice, "Given up: it was tried too often and never finished.")
-        return
-    if mark := bounces.undeliverable_among([notice.address]).get(bounces.plain(notice.address)):
-        _fail(notice, f"Not sent, {bounces.REFUSED}: {mark.why}")
-        return
+def sweep() -> int:
+    """Send whatever is due, however it was lost; safe with many of them at once.
+
+    No lock is kept while talking to a mail server. Says how many it tried.
+    """
+    with Carrier() as carrier:
+        tried = _sweep(carrier)
+        if report_failed():
+            tried += _sweep(carrier)
+    return tried
+
+
+def _sweep(carrier: Carrier) -> int:
+    """Batch after batch over one connection, until nothing is due, time is up or it is no use."""
+    tried, stop = 0, time.monotonic() + SWEEP_SECONDS
+    while time.monotonic() < stop:
+        batch = claim_next()
+        done = _send(batch, carrier, stop)
+        tried += done
+        if not batch or done < len(batch):
+            break
+    return tried
+
+
+def _send(batch: Sequence[Notice], carrier: Carrier, stop: float = float("inf")) -> int:
+    """Send claimed notices, each marked as sent as soon as the server has it (F8, F15).
+
+    Where the server hangs or is away, the rest is given back: it costs its timeout and no more,
+    and others may be luckier. Says how many were tried.
+    """
+    marks = bounces.undeliverable_among(notice.address for notice in batch)
+    done = troubles = 0
+    written: dict[object, Letter | Answer] = {}
+
+    def write(notice: Notice) -> None:
+        written[notice.pk] = _written(notice, marks)
+
     try:
-        message = message_of(notice)
-    except Exception as error:  # noqa: BLE001 - whatever a template raises must not stop the others
-        _fail(notice, f"It cannot be written: {type(error).__name__}: {error}")
-        return
-    try:
-        message.connection = get_connection()
-        message.send()
-    except smtplib.SMTPRecipientsRefused as error:
-        code, text = next(iter(error.recipients.values()))
-        _refused(notice, code, text, recipient=True)
-    except OURS as error:
-        _again(notice, f"The mail server does not take us: {error.smtp_code} {error.smtp_error!r}")
-    except smtplib.SMTPResponseException as error:
-        _refused(notice, error.smtp_code, error.smtp_error)
-    except (smtplib.SMTPException, OSError) as error:
-        _again(notice, f"{type(error).__name__}: {error}")
-    except ValueError as error:
-        _fail(notice, f"It cannot be addressed: {error}")
-    else:
-        _close(notice, state=Notice.State.SENT, sent_at=timezone.now(), last_error="")
-
-
-def _refused(notice: Notice, code: int, text: bytes | str, *, recipient: bool = False) -> None:
-    """4xx is for now, 5xx is for good; said of the recipient, it marks the address."""
-    said = text.decode(errors="replace") if isinstance(text, bytes) else text
-    sentence = f"The mail server said {code}: {one_line(said)}"
-    if 400 <= code < 500:
-        _again(notice, sentence)
-        return
-    _fail(notice, sentence)
-    if recipient and bounces.is_the_recipients(code, said):
+        for number, notice in enumerate(batch):
+            if troubles == TROUBLES or time.monotonic() > stop:
+                break
+            done += 1
+            if notice.pk not in written:
+                write(notice)
+            for following in batch[number + 1 : number + 2]:
+                carrier.meanwhile(partial(write, following))
+            letter = written.pop(notice.pk)
+            answer = letter if isinstance(letter, Answer) else carrier.carry(letter)
+            carrier.finish()
+            _note(notice, answer, carrier)
+            troubles = troubles + 1 if answer.trouble else 0
+    finally:
         try:
-            bounces.mark_undeliverable(notice.address, sentence, notice)
-        except Exception:
-            # the notice has failed either way; the next one to this address marks it
-            log.exception("could not mark %s as undeliverable", notice.address)
+            carrier.finish()
+        finally:
+            _give_back(batch[done:])
+    return done
+
+
+def _note(notice: Notice, answer: Answer, carrier: Carrier) -> None:
+    """Write down how it went; what was taken, while the server thinks about the next one."""
+    if answer.taken:
+        carrier.meanwhile(partial(_sent, notice))
+    elif answer.again:
+        _again(notice, answer.said)
+    else:
+        _fail(notice, answer.said)
+    if answer.bounced:
+        _bounced(notice, answer.said)
+
+
+def _written(notice: Notice, marks: bounces.Marks) -> Letter | Answer:
+    """The letter, or why there is none."""
+    if notice.attempts > TRIES:
+        return Answer(said="Given up: it was tried too often and never finished.")
+    if mark := marks.get(bounces.plain(notice.address)):
+        return Answer(said=f"Not sent, {bounces.REFUSED}: {mark.why}")
+    try:
+        return letter_of(notice)
+    except (SoftTimeLimitExceeded, DatabaseError):  # says nothing about this notice
+        raise
+    except ValueError as error:
+        return Answer(said=f"It cannot be addressed: {error}")
+    except Exception as error:  # noqa: BLE001 - whatever a template raises must not stop the others
+        return Answer(said=f"It cannot be written: {type(error).__name__}: {error}")
+
+
+def _bounced(notice: Notice, said: str) -> None:
+    try:
+        bounces.mark_undeliverable(notice.address, said, notice)
+    except Exception:
+        # the notice has failed either way; the next one to this address marks it
+        log.exception("could not mark %s as undeliverable", notice.address)
 
 
 def _again(notice: Notice, error: str) -> None:
@@ -174,6 +192,17 @@ def _again(notice: Notice, error: str) -> None:
     )
 
 
+def _sent(notice: Notice) -> None:
+    """As `_close`, in the plainest way: this is said ten thousand times, after every mail."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE notifications_notice SET state = 'sent', sent_at = %s, last_error = '', "
+            "lease_owner = '', lease_until = NULL "
+            "WHERE id = %s AND state = 'sending' AND attempts = %s",
+            [timezone.now(), str(notice.pk), notice.attempts],
+        )
+
+
 def _fail(notice: Notice, error: str) -> None:
     """For good: shown on the request and in admin, where it can be sent again."""
     _close(notice, state=Notice.State.FAILED, last_error=error[:2000])
@@ -186,16 +215,7 @@ def _close(notice: Notice, **values: object) -> None:
     ).update(lease_owner="", lease_until=None, **values)
 
 
-def sweep() -> int:
-    """Send whatever is due, however it was lost; safe with many of them at once.
-
-    No lock is kept while talking to a mail server. Says how many it tried.
-    """
-    tried, stop = 0, time.monotonic() + SWEEP_SECONDS
-    while tried < BATCH and time.monotonic() < stop:
-        notice = claim_next()
-        if notice is None:
-            break
-        _send(notice)
-        tried += 1
-    return tried
+def _give_back(notices: Sequence[Notice]) -> None:
+    """Claimed and not tried: it counts as no attempt."""
+    for notice in notices:
+        _close(notice, state=Notice.State.QUEUED, attempts=notice.attempts - 1)

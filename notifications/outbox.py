@@ -125,7 +125,10 @@ def resend(notices: models.QuerySet[Notice]) -> int:
     """Queue failed notices once more, from the first attempt; says how many."""
     ids = [str(pk) for pk in notices.filter(state=Notice.State.FAILED).values_list("pk", flat=True)]
     queued = Notice.objects.filter(pk__in=ids, state=Notice.State.FAILED).update(
-        state=Notice.State.QUEUED, attempts=0, next_try_at=timezone.now()
+        state=Notice.State.QUEUED,
+        attempts=0,
+        next_try_at=timezone.now(),
+        reported_at=None,
     )
     transaction.on_commit(lambda: nudge(ids), robust=True)
     return queued

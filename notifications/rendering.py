@@ -52,8 +52,9 @@ def render(template: str, context: dict[str, Any], language: str = "en") -> Mail
 
 def _dates(context: dict[str, Any]) -> dict[str, date | datetime | None]:
     """Dates came as plain JSON; templates say them in words and in the office's zone."""
-    days = {name: _parsed(parse_date, context.get(name)) for name in DAYS}
-    return {**days, **{name: _parsed(parse_datetime, context.get(name)) for name in MOMENTS}}
+    days = {name: _parsed(parse_date, context[name]) for name in DAYS if context.get(name)}
+    moments = [name for name in MOMENTS if context.get(name)]
+    return {**days, **{name: _parsed(parse_datetime, context[name]) for name in moments}}
 
 
 def _parsed(parse: Any, text: Any) -> Any:

@@ -49,6 +49,7 @@ TITLES = {
     "assigned": "Assigned",
     "team_invited": "Discovery team",
     "address_undeliverable": "An address takes no mail",
+    "notice_failed": "A notice failed",
 }
 
 

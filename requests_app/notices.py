@@ -114,6 +114,7 @@ AUDIENCES: dict[str, Audience] = {
     "assigned": specialist,
     "team_invited": team,
     "address_undeliverable": representative,
+    "notice_failed": representative,
 }
 
 

@@ -1,10 +1,10 @@
-"""A contact whose address takes no mail: shown, told to who represents, tried again by them."""
+"""What did not reach a customer: told to who represents, shown, and tried again by them."""
 
 from django import forms
 from django.db import transaction
 from django.db.models import Q
 
-from notifications import bounces
+from notifications import bounces, reporting
 from notifications.models import Notice, UndeliverableAddress
 from notifications.outbox import resend
 from requests_app.models import Request, Watcher
@@ -17,7 +17,7 @@ from workflow.models import User
 from workflow.registry import ActionForm, action
 
 REQUEST = "requests_app.request"
-TEMPLATE = "address_undeliverable"
+TEMPLATE, FAILED = ALERTS = ("address_undeliverable", "notice_failed")
 
 
 def told_at(mark: UndeliverableAddress) -> list[Request]:
@@ -49,6 +49,35 @@ def alert(mark: UndeliverableAddress) -> None:
                 tell=() if person in told else (TEMPLATE,),
             )
             told |= {person} if person else set()
+
+
+@reporting.when_failed
+def alert_about_notices(notices: list[Notice]) -> None:
+    """The representative is told which notices of a request failed, unless by the mark already."""
+    event = notices[0].event
+    if event is None or event.stream_type.model_class() is not Request:
+        return
+    request = lock(Request.objects.get(pk=event.stream_id))
+    marked = set(request.events.filter(name=TEMPLATE).values_list("facts__to", flat=True)) & set(
+        bounces.undeliverable_among(n.address for n in notices)
+    )
+    news = [
+        notice
+        for notice in notices
+        if notice.template not in ALERTS and bounces.plain(notice.address) not in marked
+    ]
+    if not news:
+        return
+    person = request.representative or request.agency.representative
+    own = {bounces.plain(notice.address) for notice in news}
+    record(
+        request,
+        FAILED,
+        by=SYSTEM,
+        reason=news[0].last_error,
+        facts={"to": ", ".join(sorted(own))},
+        tell=() if person and bounces.plain(person.email) in own else (FAILED,),
+    )
 
 
 def marks_of(request: Request) -> list[UndeliverableAddress]:

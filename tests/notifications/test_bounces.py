@@ -1,12 +1,15 @@
 """An address that takes no mail is written to no more, and somebody knows (TB14, TC12)."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.test import Client
+from django.utils import timezone
 
-from notifications import bounces, delivery
+from config.invariants import failures_are_told
+from notifications import bounces, delivery, reporting
 from notifications.models import Notice, UndeliverableAddress
 from notifications.outbox import Recipient, enqueue
 from requests_app.models import Request
@@ -143,7 +146,9 @@ def test_an_alert_that_fails_raises_no_alert(office: Office, post: Post) -> None
     Notice.objects.exclude(template="received").delete()
     post.answers = [GONE, GONE]
     assert [delivery.sweep(), delivery.sweep(), delivery.sweep()] == [2, 0, 0]
-    assert set(Notice.objects.values_list("state", flat=True)) == {State.FAILED}
+    assert {s for s, e in Notice.objects.values_list("state", "last_error")} == {State.FAILED}, (
+        list(Notice.objects.values("state", "template", "address", "last_error"))
+    )
 
 
 def test_headers_for_answers_threads_and_hearing_no_more(event: Any, post: Post) -> None:
@@ -167,7 +172,46 @@ def test_headers_take_nothing_that_breaks_out(event: Any, post: Post) -> None:
     extra = {"reply_to": "a@b.example\r\nBcc: thief@evil.example", "unsubscribe": bad}
     enqueue(event, "received", [Recipient("w@agency.example", context=extra)], {"reference": bad})
     delivery.sweep()
+    assert "w@agency.example" not in [m["To"] for m in post.messages], "it is told, not sent"
     for mail in post.messages:
         assert mail["Bcc"] is None
         assert mail["List-Unsubscribe"] is None
-        assert mail["References"] is None
+
+
+def test_a_failed_notice_is_told_to_the_representative_once(office: Office, post: Post) -> None:
+    """No failure stays silent, and one about another is not told again (DESIGN, Notices)."""
+    request = office.request()
+    post.after_data = ["554 5.6.0 Content not wanted"]
+    assert delivery.sweep() == 2
+    notice = notices_of(request).get(template="received")
+    assert notice.reported_at is not None
+    assert [(m["To"], str(m["Subject"])) for m in post.messages] == [
+        (office.rep.email, f"Not delivered: a notice about {request.reference}")
+    ]
+    assert delivery.sweep() == 0
+    assert list(failures_are_told()) == []
+    old = timezone.now() - timedelta(minutes=9)
+    Notice.objects.filter(pk=notice.pk).update(reported_at=None, next_try_at=old)
+    [sentence] = failures_are_told()
+    assert "nobody was told" in sentence
+
+
+def test_trouble_in_telling_about_one_request_silences_no_other(
+    office: Office, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And it is told as soon as it can be."""
+    requests = [office.request(), office.request()]
+    Notice.objects.filter(template="received").update(state=State.FAILED, last_error="554 No")
+    told, tell = [], reporting._reporters[0]
+
+    def first_fails(notices: list[Notice]) -> None:
+        told.append(notices)
+        if len(told) == 1:
+            raise ZeroDivisionError
+        tell(notices)
+
+    monkeypatch.setattr(reporting, "_reporters", [first_fails])
+    assert reporting.report_failed() == 1
+    assert reporting.report_failed() == 1
+    for request in requests:
+        assert request.events.latest("number").name == "notice_failed"
