@@ -83,7 +83,9 @@ def test_nobody_saves_a_state_by_setattr_or_raw_sql() -> None:
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "setattr":
                 assert getattr(node.args[1], "value", "") != "state", f"{path}:{node.lineno}"
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                sql = node.value.lower().replace("update notifications_notice set", "")  # no machine
+                sql = node.value.lower().replace(
+                    "update notifications_notice set", ""
+                )  # no machine
                 assert "set state" not in sql, f"{path}:{node.lineno}"
 
 
