@@ -136,7 +136,7 @@ def sent_back(t: Teller) -> Story:
 
 DISCOVERY_STORIES = [
     (discovered, "", 5, 2, 7),
-    (with_parts, S.PARTS_MAINTENANCE, 4, 16, 24),
+    (with_parts, S.PARTS_MAINTENANCE, 4, 14, 18),
     (sent_back, "", 3, 6, 12),
-    (with_parts, "", 5, 80, 110),
+    (with_parts, "", 5, 45, 115),
 ]

@@ -39,6 +39,13 @@ def assistance(t: Teller) -> Story:
     if t.rng.random() < 0.05:
         yield t.hours(8, 40)
         t.do("reopen", t.rep, reason="The contact says that one of the places still does not work.")
+        yield t.hours(0.3, 4)
+        t.do("triage", t.rep, service=t.request.service_id, service_known="yes", decision="",
+             **YES)  # fmt: skip
+        yield t.hours(0.5, 4)
+        t.do("take", specialist)
+        yield t.hours(0.5, 8)
+        t.do("fulfill", specialist, resolution="The permission of the last place is put right.")
 
 
 def worked(t: Teller, charge: bool) -> Story:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
+
 from config.demo.discovery_stories import DISCOVERY_STORIES
 from config.demo.enhancement_stories import (
     assistance,
@@ -24,20 +26,43 @@ from requests_app.states import S
 from workflow import clock
 from workflow.worktime import STANDARD, add_minutes
 
+DEEP = (S.PLANNING, S.IN_FULFILLMENT, S.TESTING, S.BILLING, S.CUSTOMER_NOTICE)
+
 
 def tell_all(org: Organisation, count: int, seed: int) -> int:
     """Tell `count` stories that end today or before; returns how many were told."""
     rng = random.Random(seed)
     plan = _plan(rng, count)
     for number, (story, stop_at, start) in enumerate(plan):
-        with clock.acting_at(start):
-            teller = Teller(org, random.Random(seed * 1000 + number), stop_at)
-        _tell(teller, story, start)
+        luck = seed * 1000 + number
+        if stop_at in DEEP:
+            start = _later(org, story, stop_at, start, luck)
+        _tell(_teller(org, stop_at, start, luck), story, start)
     return len(plan)
 
 
-def _tell(teller: Teller, story: Callable[[Teller], Story], start: datetime) -> None:
-    """Run one story from its start until it ends, reaches its state, or the present."""
+def _teller(org: Organisation, stop_at: str, start: datetime, luck: int) -> Teller:
+    with clock.acting_at(start):
+        return Teller(org, random.Random(luck), stop_at)
+
+
+def _later(
+    org: Organisation, story: Callable[[Teller], Story], stop_at: str, start: datetime, luck: int
+) -> datetime:
+    """A start from which it has reached its state just now: told once, and taken back.
+
+    What would stand in its state for weeks would look forgotten, and forecasts would be wrong.
+    """
+    with transaction.atomic():
+        reached = _tell(_teller(org, stop_at, start, luck), story, start)
+        transaction.set_rollback(True)
+    since = timedelta(hours=random.Random(luck).uniform(2, 40))
+    later = start + (clock.now() - reached) - since
+    return add_minutes(max(start, later), 0, STANDARD)
+
+
+def _tell(teller: Teller, story: Callable[[Teller], Story], start: datetime) -> datetime:
+    """Run one story until it ends, reaches its state, or the present: returns that moment."""
     now = clock.now()
     moment = start
     steps = story(teller)
@@ -46,12 +71,12 @@ def _tell(teller: Teller, story: Callable[[Teller], Story], start: datetime) -> 
             try:
                 wait = next(steps)
             except StopIteration:
-                return
+                return moment
         if teller.stop_at and teller.request.state == teller.stop_at:
-            return
+            return moment
         moment = add_minutes(moment, max(1, int(wait * 60)), STANDARD)
         if moment >= now:
-            return
+            return now
 
 
 def _plan(rng: random.Random, count: int) -> list[tuple[Any, str, datetime]]:
@@ -65,10 +90,10 @@ def _plan(rng: random.Random, count: int) -> list[tuple[Any, str, datetime]]:
     plan: list[tuple[Any, str, datetime]] = []
     for story, stop_at, copies, low, high in [
         (fresh, "", 6, 0.1, 6),
-        (assistance, S.PENDING, 7, 0.5, 6),
-        (assistance, S.ASSIGNED, 6, 1, 6),
+        (assistance, S.PENDING, 7, 0.3, 3),
+        (assistance, S.ASSIGNED, 6, 0.8, 4),
         (held, "", 3, 3, 10),
-        (enhancement, S.AWAITING_SCHEDULING, 6, 2, 8),
+        (enhancement, S.AWAITING_SCHEDULING, 6, 0.5, 4),
         (enhancement, S.SCHEDULED, 16, 1, 5),
         (enhancement, S.PLANNING, 4, 14, 24),
         (enhancement, S.IN_FULFILLMENT, 6, 18, 30),
@@ -83,6 +108,6 @@ def _plan(rng: random.Random, count: int) -> list[tuple[Any, str, datetime]]:
     rest = max(0, count - len(plan))
     for _ in range(rest):
         story = rng.choices([assistance, enhancement, charged], [6, 3, 2])[0]
-        plan.append((story, "", ago(45 if story is not assistance else 8, DAYS)))
+        plan.append((story, "", ago(15 if story is not assistance else 2, DAYS)))
     plan.sort(key=lambda row: row[2])
     return plan
