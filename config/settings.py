@@ -223,6 +223,7 @@ CELERY_BEAT_SCHEDULE = {
     "fetch mail": {"task": "requests_app.tasks.fetch_mail", "schedule": 60.0},
     "read mail": {"task": "requests_app.tasks.read_mail", "schedule": 30.0},
     "expire proposals": {"task": "discovery.tasks.expire_proposals", "schedule": 3600.0},
+    "plans that were asked for": {"task": "fulfillment.tasks.sweep_plans", "schedule": 30.0},
 }
 
 THROUGHLINE = {
@@ -238,6 +239,7 @@ THROUGHLINE = {
     "FORM_MB": 50,
     "MAX_MAIL_MB": 40,
     "MAIL_ANSWERS_PER_HOUR": 5,
+    "REPLAN_SECONDS": 7,  # for the solver; with reading and checking a plan stays within 10 s
 }
 
 LOGGING = {

@@ -14,6 +14,7 @@ from fulfillment.models import (
     PlanItem,
     ProviderGroup,
     QueueCheck,
+    Replan,
     ScheduledDay,
     ScheduleEntry,
     TestRun,
@@ -116,3 +117,11 @@ class QueueCheckAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["group", "queue", "by", "at"]
     list_filter = ["queue", "group"]
     list_select_related = ["group", "by"]
+
+
+@admin.register(Replan)
+class ReplanAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ["id", "group", "state", "asked_by", "asked_at", "made_by", "seconds"]
+    list_filter = ["state", "made_by", "group"]
+    list_select_related = ["group", "asked_by"]
+    exclude = ["result", "snapshot"]

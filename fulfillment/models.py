@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField
 
 from fulfillment.forecast_models import Forecast, ForecastTold  # noqa: F401 - the app's too
+from fulfillment.replan_models import Replan  # noqa: F401 - the app's too
 from requests_app.who import SYSTEM, lead, member
 from workflow import clock
 from workflow.machine import reason, step

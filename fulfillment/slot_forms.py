@@ -221,3 +221,23 @@ class EarliestForm(ActionForm):
             said = f"It is booked for {capacity.in_words(entry.first_day)} already: move it first."
             raise forms.ValidationError(said)
         return day
+
+
+class PlaceForm(ActionForm):
+    """How many hours; the days are found when it is booked (F2)."""
+
+    hours = HoursField(
+        label="Hours to book", min_value=QUARTER, error_messages={"min_value": NO_HOURS}
+    )
+    charge_expected = forms.TypedChoiceField(
+        choices=[("", "Choose"), ("no", "No"), ("yes", "Yes, and its basis is known")],
+        coerce=lambda v: v == "yes",
+        empty_value=None,
+        label="Is a charge expected?",
+        help_text="It gets the days on which it is finished soonest; nobody else is moved.",
+    )
+
+    def prepare(self) -> None:
+        self.fields["hours"].initial = self.subject.estimate_hours
+        expected = {True: "yes", False: "no"}.get(self.subject.charge_expected)
+        self.fields["charge_expected"].initial = expected or ""

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fulfillment.views import feeds, queues, schedule
+from fulfillment.views import feeds, queues, replan, schedule
 
 urlpatterns = [
     # /queues/
@@ -36,4 +36,15 @@ urlpatterns = [
     # /calendars/
     path("account/calendar/", feeds.own_address, name="fulfillment_own_calendar"),
     path("calendars/<uuid:key>/<str:signed>.ics", feeds.feed, name="fulfillment_feed"),
+    # /queues/<group>/plan/
+    path("queues/<slug:slug>/plan/", replan.replan, name="fulfillment_replan"),
+    path("queues/<slug:slug>/plan/ask/", replan.ask_for_plan, name="fulfillment_replan_ask"),
+    path(
+        "queues/<slug:slug>/plan/apply/", replan.apply_plan, name="fulfillment_replan_apply"
+    ),
+    path(
+        "queues/<slug:slug>/plan/discard/",
+        replan.discard_plan,
+        name="fulfillment_replan_discard",
+    ),
 ]

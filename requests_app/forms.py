@@ -343,6 +343,26 @@ class LinkForm(ActionForm):
             raise forms.ValidationError("There is no other request with this reference.")
         return found
 
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        other = data.get("other")
+        if data.get("relation") == Link.Relation.NEEDS and other and _needs(other, self.subject):
+            self.add_error(
+                "other", f"{other} needs {self.subject} first: they cannot wait for each other."
+            )
+        return data
+
+
+def _needs(request: Request, other: Request) -> bool:
+    """Whether a request needs another first, directly or by what it needs."""
+    seen: set[int] = set()
+    ahead = {request.pk}
+    while ahead:
+        seen |= ahead
+        links = Link.objects.filter(relation=Link.Relation.NEEDS, source__in=ahead)
+        ahead = set(links.exclude(target=None).values_list("target", flat=True)) - seen
+    return other.pk in seen
+
 
 class SplitForm(ActionForm):
     """A part of the request becomes one of its own (X4)."""

@@ -1,6 +1,16 @@
 """What people do while a request is fulfilled; importing registers all of it."""
 
 from fulfillment import sections
-from fulfillment.actions import colleague, effects, moving, plan, queue, schedule, testing
+from fulfillment.actions import colleague, effects, moving, placing, plan, queue, schedule, testing
 
-__all__ = ["colleague", "effects", "moving", "plan", "queue", "schedule", "sections", "testing"]
+__all__ = [
+    "colleague",
+    "effects",
+    "moving",
+    "placing",
+    "plan",
+    "queue",
+    "schedule",
+    "sections",
+    "testing",
+]

@@ -168,6 +168,14 @@ SMALL: dict[str, list[tuple[str, list[str], str, list[str]]]] = {
         ("keep_entry", ["started"], "booked", [SYSTEM]),
         ("finish_entry", ["started"], "done", [SYSTEM]),
     ],
+    "fulfillment.replan": [
+        ("begin", ["queued"], "running", [SYSTEM]),
+        ("finish", ["running"], "ready", [SYSTEM]),
+        ("fail", ["queued", "running"], "failed", [SYSTEM]),
+        ("apply_plan", ["ready"], "applied", [LEAD]),
+        ("outdate", ["ready"], "stale", [SYSTEM]),
+        ("discard", ["queued", "running", "ready"], "discarded", [LEAD]),
+    ],
     "billing.billingcase": [
         ("forward", ["draft"], "forwarded", [MEMBER]),
         ("send_back", ["forwarded"], "draft", [CAR]),

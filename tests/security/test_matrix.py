@@ -86,6 +86,10 @@ AUDIENCE: dict[str, tuple[set[str], int]] = {
     "fulfillment_group_calendar": POST_ONLY,
     "fulfillment_own_calendar": POST_ONLY,
     "fulfillment_feed": (set(), 404),  # the address of nobody
+    "fulfillment_replan": ({"admin"}, 403),
+    "fulfillment_replan_ask": POST_ONLY,
+    "fulfillment_replan_apply": POST_ONLY,
+    "fulfillment_replan_discard": POST_ONLY,
     "billing_list": STAFF,
     "billing_export": STAFF,
     "billing_case": REQUEST,
