@@ -5,9 +5,8 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
@@ -29,11 +28,11 @@ CHARGES = {"yes": True, "no": False}
 
 
 def _group(request: HttpRequest, slug: str) -> ProviderGroup:
-    """Whose queues one may not open does not exist; a plan is for the lead alone."""
+    """A plan is for the lead of its group alone; for everybody else there is none."""
     groups = ProviderGroup.objects.visible_to(request.user).select_related("calendar")
     group = get_object_or_404(groups, slug=slug)
     if not lead.allows(Replan(group=group), as_actor(request.user)):
-        raise PermissionDenied
+        raise Http404
     return group
 
 

@@ -86,7 +86,7 @@ AUDIENCE: dict[str, tuple[set[str], int]] = {
     "fulfillment_group_calendar": POST_ONLY,
     "fulfillment_own_calendar": POST_ONLY,
     "fulfillment_feed": (set(), 404),  # the address of nobody
-    "fulfillment_replan": ({"admin"}, 403),
+    "fulfillment_replan": ({"admin"}, 404),
     "fulfillment_replan_ask": POST_ONLY,
     "fulfillment_replan_apply": POST_ONLY,
     "fulfillment_replan_discard": POST_ONLY,
