@@ -39,9 +39,7 @@ urlpatterns = [
     # /queues/<group>/plan/
     path("queues/<slug:slug>/plan/", replan.replan, name="fulfillment_replan"),
     path("queues/<slug:slug>/plan/ask/", replan.ask_for_plan, name="fulfillment_replan_ask"),
-    path(
-        "queues/<slug:slug>/plan/apply/", replan.apply_plan, name="fulfillment_replan_apply"
-    ),
+    path("queues/<slug:slug>/plan/apply/", replan.apply_plan, name="fulfillment_replan_apply"),
     path(
         "queues/<slug:slug>/plan/discard/",
         replan.discard_plan,

@@ -13,15 +13,13 @@ from django.views.decorators.http import require_POST, require_safe
 from fulfillment import placement, tasks
 from fulfillment.actions import placing
 from fulfillment.models import ProviderGroup, Replan
+from fulfillment.pages import SIZE, group_context, group_of, leads_here
 from requests_app.models import Request
-from requests_app.who import lead
 from workflow import clock
-from workflow.actors import as_actor
 from workflow.door import advance
 from workflow.machine import Refused
 from workflow.paging import page_of
 
-SIZE = 25
 SECONDS = 10
 """What a plan takes, for the progress bar."""
 CHARGES = {"yes": True, "no": False}
@@ -29,9 +27,8 @@ CHARGES = {"yes": True, "no": False}
 
 def _group(request: HttpRequest, slug: str) -> ProviderGroup:
     """A plan is for the lead of its group alone; for everybody else there is none."""
-    groups = ProviderGroup.objects.visible_to(request.user).select_related("calendar")
-    group = get_object_or_404(groups, slug=slug)
-    if not lead.allows(Replan(group=group), as_actor(request.user)):
+    group = group_of(request, slug)
+    if not leads_here(request, group):
         raise Http404
     return group
 
@@ -43,13 +40,10 @@ def replan(request: HttpRequest, slug: str) -> HttpResponse:
     group = _group(request, slug)
     row = Replan.objects.filter(group=group).select_related("asked_by").order_by("-pk").first()
     context: dict[str, Any] = {
-        "group": group,
-        "here": "schedule",
-        "works_here": True,
-        "leads_here": True,
         "plan": row,
         "rule": placement.RULE,
         "expected": SECONDS,
+        **group_context(request, group, "schedule"),
     }
     if row is not None:
         since = row.begun_at or clock.now()
