@@ -8,21 +8,40 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import generics, serializers
 
 from fulfillment import lists
-from fulfillment.models import ProviderGroup, ScheduleEntry
+from fulfillment.models import ProviderGroup, ScheduledDay, ScheduleEntry
 from requests_app.api import RequestRow
 from requests_app.models import Request
 from requests_app.states import S
 from workflow.api import Pages, PlainInput
 
 
+class ScheduledDayData(serializers.ModelSerializer):
+    """Minutes of an entry on one day."""
+
+    class Meta:
+        model = ScheduledDay
+        fields = ["day", "minutes"]
+        read_only_fields = fields
+
+
 class ScheduleEntryData(serializers.ModelSerializer):
-    """A place in the 60-day schedule."""
+    """A place in the 60-day schedule: its days, and how often its day passed unbegun."""
 
     hours = serializers.DecimalField(max_digits=9, decimal_places=2, read_only=True)
+    days = ScheduledDayData(many=True, read_only=True)
 
     class Meta:
         model = ScheduleEntry
-        fields = ["state", "first_day", "last_day", "hours", "is_fixed"]
+        fields = [
+            "state",
+            "first_day",
+            "last_day",
+            "hours",
+            "days",
+            "most_per_day",
+            "is_fixed",
+            "carried_over",
+        ]
         read_only_fields = fields
 
 
@@ -76,7 +95,7 @@ class Schedule(GroupQueue):
     serializer_class = ScheduleRow
 
     def get_queryset(self) -> QuerySet[Request]:
-        active = ScheduleEntry.objects.active()
+        active = ScheduleEntry.objects.active().prefetch_related("days")
         start = active.filter(request=OuterRef("pk")).values("first_day")[:1]
         return (
             lists.of_group(self.group, self.request.user)

@@ -250,8 +250,8 @@ class Waiting:
 
     @property
     def one_button(self) -> bool:
-        """Nothing is left to ask: the day, the hours and the charge are known."""
-        return bool(self.proposed and self.hours) and self.req.charge_expected is not None
+        """Day and hours are known, so that one button books it."""
+        return bool(self.proposed and self.hours)
 
 
 def waiting(group: ProviderGroup, user: "User") -> Any:

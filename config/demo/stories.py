@@ -21,6 +21,7 @@ from config.demo.enhancement_stories import (
     held,
 )
 from config.demo.organisation import DAYS, Organisation
+from config.demo.schedule_stories import SCHEDULE_STORIES
 from config.demo.teller import Story, Teller
 from requests_app.states import S
 from workflow import clock
@@ -101,6 +102,7 @@ def _plan(rng: random.Random, count: int) -> list[tuple[Any, str, datetime]]:
         (charged, S.BILLING, 4, 30, 45),
         (enhancement, S.CUSTOMER_NOTICE, 4, 28, 40),
         *((story, stop, copies, low, high) for story, stop, copies, low, high in DISCOVERY_STORIES),
+        *SCHEDULE_STORIES,
         (declined, "", 5, 10, 100),
         (cancelled, "", 4, 10, 100),
     ]:

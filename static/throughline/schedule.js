@@ -28,6 +28,7 @@ const focusFirst = () => {
 };
 dialog.addEventListener("close", () => {
   clear("is-target");
+  dialog.querySelector("[data-move-body]").replaceChildren();
   dialog.opener?.focus();
 });
 document.addEventListener("htmx:afterSettle", (event) => {

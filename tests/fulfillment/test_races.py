@@ -1,4 +1,4 @@
-"""People who press at the same moment, each race with its control (TA01, TA02, TA07).
+"""People who press at the same moment, each race with its control (TA01, TA07).
 
 A control takes the lock out and must see the damage; otherwise the test would prove nothing.
 """
@@ -12,8 +12,6 @@ from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import F, Sum
 
 from fulfillment import capacity
-from fulfillment.actions.queue import take_next
-from fulfillment.actions.schedule import pull_next
 from fulfillment.models import DayCapacity, ScheduledDay, ScheduleEntry
 from requests_app.models import Request
 from requests_app.states import S
@@ -22,7 +20,6 @@ from tests.factories import Office
 from tests.fulfillment.racing import WAIT, at_once
 from workflow import door, registry
 from workflow.machine import Refused
-from workflow.models import Event
 from workflow.registry import perform
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -83,57 +80,6 @@ def test_control_without_the_lock_both_take_it(
     assert not told_clearly
     won = [a for a in answers if not isinstance(a, Exception)]
     assert len(won) == 2 or any(isinstance(a, IntegrityError) for a in answers)
-
-
-def test_four_who_take_next_empty_the_queue_without_meeting(office: Office) -> None:
-    """TA02, F4: forty rows, forty different ones, none left."""
-    for _ in range(40):
-        walk.to_pending(office)
-    taken: list[str] = []
-
-    def empty_it(person: Any) -> None:
-        while Request.objects.pending(office.group).exists():
-            found = take_next(office.group, by=person)
-            if found is not None:
-                taken.append(found.reference)
-
-    people = [office.lead, office.specialist, office.specialist2, office.lead]
-    answers = at_once(*[lambda person=person: empty_it(person) for person in people])
-    assert answers == [None] * 4
-    assert len(taken) == len(set(taken)) == 40
-    assert Event.objects.filter(name="assign").count() == 40
-
-
-def test_take_next_does_not_wait_for_a_row_that_somebody_is_taking(office: Office) -> None:
-    """TA02: a row held by another is skipped, not waited for."""
-    first, second = walk.to_pending(office), walk.to_pending(office)
-    held, done = threading.Event(), threading.Event()
-
-    def hold_the_first() -> None:
-        with transaction.atomic():
-            Request.objects.select_for_update().get(pk=first.pk)
-            held.set()
-            done.wait(WAIT)
-
-    def take() -> Any:
-        held.wait(WAIT)
-        try:
-            return take_next(office.group, by=office.specialist)
-        finally:
-            done.set()
-
-    _, taken = at_once(hold_the_first, take)
-    assert taken == second
-
-
-def test_of_two_who_pull_next_each_gets_another(office: Office) -> None:
-    """TA02 for the schedule, F4, F6."""
-    pair = {walk.to_scheduled(office).pk, walk.to_scheduled(office).pk}
-    answers = at_once(
-        lambda: pull_next(office.group, by=office.specialist),
-        lambda: pull_next(office.group, by=office.specialist2),
-    )
-    assert {a.pk for a in answers} == pair
 
 
 def _book(office: Office, day: Any, minutes: int) -> list[capacity.Slice]:
