@@ -222,12 +222,23 @@ CELERY_BEAT_SCHEDULE = {
     },
     "fetch mail": {"task": "requests_app.tasks.fetch_mail", "schedule": 60.0},
     "read mail": {"task": "requests_app.tasks.read_mail", "schedule": 30.0},
+    "remind customers": {"task": "requests_app.tasks.remind_customers", "schedule": 900.0},
+    "send links asked for": {"task": "requests_app.tasks.send_links", "schedule": 30.0},
+    "revoke links": {"task": "requests_app.tasks.revoke_links", "schedule": 3600.0},
     "expire proposals": {"task": "discovery.tasks.expire_proposals", "schedule": 3600.0},
     "plans that were asked for": {"task": "fulfillment.tasks.sweep_plans", "schedule": 30.0},
 }
 
 THROUGHLINE = {
     "REOPEN_DAYS": 14,
+    # the customer's page: how long a link opens it, how long a browser remembers, in days
+    "TRACKING_DAYS": 180,
+    "TRACKING_COOKIE_DAYS": 30,
+    # a new link, asked for by e-mail: how often an hour for one address, from one client
+    "LINKS_PER_ADDRESS": 3,
+    "LINKS_PER_CLIENT": 20,
+    # working days after which a customer is reminded of a question
+    "REMIND_CUSTOMER_DAYS": [3, 7],
     "SCHEDULE_WINDOW_DAYS": 60,
     "MAX_UPLOAD_MB": 25,
     # reverse proxies in front of the web server, each writing X-Forwarded-For

@@ -8,6 +8,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.dateparse import parse_date, parse_datetime
 
+from notifications.links import opened
 from notifications.models import Notice
 
 DAYS = ("first_day", "last_day", "review_on", "valid_until")
@@ -42,6 +43,7 @@ def render(template: str, context: dict[str, Any], language: str = "en") -> Mail
             "paragraphs": [p for p in body.split("\n\n") if p.strip()],
             "link": link,
             "button": facts.get("button") or translation.gettext("Open the request"),
+            "scale": translation.gettext("1 is very badly, 5 is very well."),
             "stop": translation.gettext("Do not write to me about this any more"),
         }
         html = render_to_string("notifications/base.html", layout)
@@ -66,5 +68,5 @@ def _parsed(parse: Any, text: Any) -> Any:
 
 def render_notice(notice: Notice) -> Mail:
     """The mail of a notice, in its recipient's language."""
-    context = {**notice.context, "name": notice.recipient_name}
+    context = {**opened(notice.context), "name": notice.recipient_name}
     return render(notice.template, context, notice.language)

@@ -4,7 +4,17 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from requests_app import forms, mail_actions, notice_section, similar, undeliverable
+from requests_app import (
+    answers,
+    customer_actions,
+    forms,
+    link_actions,
+    mail_actions,
+    notice_section,
+    similar,
+    undeliverable,
+    unsubscribing,
+)
 from requests_app.case import add_entry, close_case, reopen_case
 from requests_app.files import store
 from requests_app.guards import discovery_complete, on_hold
@@ -14,7 +24,7 @@ from requests_app.process import BEFORE_BILLING, INTAKE, QUEUED
 from requests_app.states import CLOSED_STATES, OPEN, Kind, OutOf, S, State, priority_of
 from requests_app.targets import retarget
 from requests_app.triage import recommend, scope_of, standard_from
-from requests_app.who import any_representative, car, staff
+from requests_app.who import any_representative, car, member, staff
 from workflow import clock
 from workflow.actors import Actor
 from workflow.door import advance, consequence, record
@@ -22,7 +32,15 @@ from workflow.machine import guard
 from workflow.registry import NothingForm, ReasonForm, action
 
 REQUEST = "requests_app.request"
-__all__ = ["mail_actions", "notice_section", "similar", "undeliverable"]
+__all__ = [
+    "customer_actions",
+    "link_actions",
+    "mail_actions",
+    "notice_section",
+    "similar",
+    "undeliverable",
+    "unsubscribing",
+]
 
 
 @guard("It goes another way.")
@@ -249,21 +267,28 @@ def hold(
     )
 
 
+@guard("It is on hold for another reason: resume it first.")
+def can_ask(request: Request) -> bool:
+    return not request.is_on_hold or answers.waits_for_customer(request)
+
+
 @action("ask_customer", "Ask the customer", model=REQUEST, at=OPEN, form=forms.AskForm,
-        step="hold", order=41)  # fmt: skip
-def ask_customer(request: Request, *, by: Actor, question: str, review_on: Any) -> Request:
-    """A question on the case; the request waits for the answer with its clock stopped (X1, X6)."""
-    add_entry(request, question, by=by, public=True)
-    record(
-        request, "ask_customer", by=by, facts={"question": question}, tell=("needs_answer",),
-        public=True,
-    )  # fmt: skip
+        who=[car, member], given=[can_ask], order=41, on_hold=True)  # fmt: skip
+def ask_customer(request: Request, *, by: Actor, question: str, review_on: Any = None) -> Request:
+    """A question on the case; the request waits for the answer with its clock stopped (X1, X6).
+
+    While it waits already, the question joins those that were asked before.
+    """
+    answers.ask(request, by=by, question=question)
+    if request.is_on_hold:
+        return request
+    why = f"Waiting for the customer's answer: {question[:200]}"
     return advance(
         request,
         "hold",
         by=by,
-        reason=f"Waiting for the customer's answer: {question[:200]}",
-        hold_reason=f"Waiting for the customer's answer: {question[:200]}",
+        reason=why,
+        hold_reason=why,
         review_on=review_on,
         waiting_for=Request.WaitingFor.CUSTOMER,
         keep_slot=True,
@@ -371,8 +396,7 @@ def add_watcher(request: Request, *, by: Actor, contact: Any, user: Any) -> None
         who=[staff], place="people", order=82, on_hold=True)  # fmt: skip
 def remove_watcher(request: Request, *, by: Actor, watcher: Watcher) -> None:
     """Somebody is no longer told (X9)."""
-    record(request, "remove_watcher", by=by, facts={"watcher": str(watcher)})
-    watcher.delete()
+    customer_actions.drop(request, watcher, by=by, name="remove_watcher")
 
 
 @action("link", "Link to another request", model=REQUEST, at=State, form=forms.LinkForm,

@@ -1,5 +1,6 @@
 """The CRM case: the record of all dealings about a request, with its files."""
 
+import secrets
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,17 +118,35 @@ class Attachment(models.Model):
         return Path(self.name).suffix.lower()
 
 
+def random_key() -> str:
+    """256 random bits, in hex."""
+    return secrets.token_hex(32)
+
+
+class TrackingTokenQuerySet(models.QuerySet["TrackingToken"]):
+    def valid(self) -> "TrackingTokenQuerySet":
+        """What still opens the page: not expired, not revoked, of an active contact."""
+        return self.filter(
+            contact__is_active=True, revoked_at__isnull=True, expires_at__gt=clock.now()
+        )
+
+
 class TrackingToken(models.Model):
-    """A private address of the tracking page, per person; only its hash is kept."""
+    """A private address of the tracking page, per person and request; only its hash is kept."""
 
     request = models.ForeignKey(
         "requests_app.Request", models.CASCADE, related_name="tracking_tokens"
     )
     contact = models.ForeignKey("asd.Contact", models.CASCADE, related_name="+")
     digest = models.CharField(max_length=64, unique=True)
+    # half of what the secret is made from; the other half is the program's own key
+    salt = models.CharField(max_length=64, default=random_key, editable=False)
     created_at = models.DateTimeField(default=clock.now)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
+    seen_at = models.DateTimeField(null=True, blank=True)
+
+    objects = TrackingTokenQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"{self.contact} on {self.request}"

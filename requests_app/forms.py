@@ -12,8 +12,10 @@ from requests_app.states import Kind, Level, OutOf, S
 from requests_app.triage import CHECKLIST
 from workflow import clock
 from workflow.registry import ActionForm, ReasonForm
+from workflow.worktime import add_working_days, hours_of
 
 TEXT = forms.Textarea(attrs={"rows": 3})
+ASK_REVIEW_DAYS = 10  # working days: after the last reminder
 YES_NO = [("", "Not known yet"), ("yes", "Yes"), ("no", "No")]
 
 
@@ -271,10 +273,24 @@ class CommentForm(ActionForm):
 class AskForm(ActionForm):
     """A question to the customer: the request waits for the answer (X1, X6)."""
 
-    question = forms.CharField(max_length=5000, widget=TEXT, label="Question to the customer")
+    question = forms.CharField(
+        max_length=5000,
+        widget=TEXT,
+        label="Question to the customer",
+        help_text="The request waits, its clock stops, and the customer is reminded.",
+    )
     review_on = forms.DateField(
         label="Look at it again on", widget=forms.DateInput(attrs={"type": "date"})
     )
+
+    def prepare(self) -> None:
+        if self.subject.is_on_hold:
+            del self.fields["review_on"]
+            self.fields["question"].help_text = "Joins the question that waits already."
+            return
+        calendar = self.subject.provider_group.calendar if self.subject.provider_group else None
+        again = add_working_days(clock.today(), ASK_REVIEW_DAYS, hours_of(calendar))
+        self.fields["review_on"].initial = again
 
 
 class UploadForm(ActionForm):
@@ -305,6 +321,7 @@ class AddWatcherForm(ActionForm):
         self.fields["contact"].queryset = (
             Contact.objects.active()
             .filter(agency=self.subject.agency_id)
+            .exclude(pk=self.subject.contact_id)
             .exclude(watcher__request=self.subject)
         )
         self.fields["user"].queryset = (

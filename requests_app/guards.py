@@ -159,7 +159,7 @@ def new_services_settled(request: "Request") -> bool:
     return not request.proposed_services.filter(state__in=["proposed", "in_development"]).exists()
 
 
-@guard("Closed more than 14 days ago: take in a new request instead.")
+@guard("Closed too long ago to be opened again: take in a new request instead.")
 def recently_closed(request: "Request") -> bool:
     limit = timedelta(days=settings.THROUGHLINE["REOPEN_DAYS"])
     return request.closed_at is not None and clock.now() - request.closed_at <= limit

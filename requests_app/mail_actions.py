@@ -38,7 +38,7 @@ def attach(
         named = customer(message.from_name or message.from_address or reference.contact.name)
         known = message.contact
         if known is not None and known.agency_id == reference.agency_id:
-            named = customer(known.name)
+            named = customer(known.name, known)
         put_answer(message, _files(message), reference, named)
     else:
         assert by.user is not None

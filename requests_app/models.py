@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField
 
 from requests_app.case_models import Attachment, Case, CaseEntry
+from requests_app.customer_models import LinkAsked, Question, QuestionReminder, Rating
 from requests_app.mail_models import BlockedSender, InboundMessage, InboundRaw, Mailbox
 from requests_app.process import Process
 from requests_app.public_models import PendingFile, PendingIntake, PublicForm
@@ -41,10 +42,14 @@ __all__ = [
     "InboundMessage",
     "InboundRaw",
     "Link",
+    "LinkAsked",
     "Mailbox",
     "PendingFile",
     "PendingIntake",
     "PublicForm",
+    "Question",
+    "QuestionReminder",
+    "Rating",
     "Request",
     "TriageDecision",
     "Watcher",

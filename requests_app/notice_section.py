@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 REQUEST = "requests_app.request"
 SHOWN = 15
 TITLES = {
+    "customer_wrote": "The customer wrote",
+    "customer_answered": "The customer answered",
+    "withdrawal_asked": "The customer asks to withdraw",
+    "follower_added": "Added as a follower",
+    "tracking_link": "Link to the tracking page",
+    "answer_reminder": "Reminder of a question",
+    "no_answer": "No answer after reminders",
+    "low_rating": "Low rating",
     "received": "Received",
     "routed": "Sent on",
     "discovery_started": "Discovery started",

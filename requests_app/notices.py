@@ -7,43 +7,75 @@ from django.conf import settings
 
 from notifications.outbox import Recipient
 from requests_app.mail_in.addresses import reply_address, staff_reply_address
-from requests_app.tracking import tracking_url
+from requests_app.tracking import sealed_url
+from requests_app.unsubscribing import sealed_unsubscribe
 
 if TYPE_CHECKING:
     from requests_app.models import Request
     from workflow.models import Event, User
 
+CLOSING = ("fulfill", "notify_and_close")
 Audience = Callable[["Request", "Event"], Iterable[Recipient]]
 
 
-def _contact(request: "Request", contact: Any) -> Recipient:
-    return Recipient(
-        contact.email,
-        contact.name,
-        contact.language,
-        context={
-            "link": tracking_url(request, contact),
-            "reply_to": reply_address(request, contact),
-        },
-    )
+def _contact(request: "Request", contact: Any, watcher: Any = None) -> Recipient:
+    """A customer with their own link; whoever only watches can stop it by theirs (X9)."""
+    facts = {
+        "link": sealed_url(request, contact),
+        "reply_to": reply_address(request, contact),
+    }
+    if watcher is not None:
+        facts["unsubscribe"] = sealed_unsubscribe(watcher)
+    return Recipient(contact.email, contact.name, contact.language, context=facts)
 
 
-def _staff(request: "Request", user: "User | None") -> list[Recipient]:
+def _staff(request: "Request", user: "User | None", watcher: Any = None) -> list[Recipient]:
     if user is None or not user.is_active or not user.email:
         return []
     link = settings.BASE_URL + request.get_absolute_url()
     facts = {"link": link, "reply_to": staff_reply_address(request, user)}
+    if watcher is not None:
+        facts["unsubscribe"] = sealed_unsubscribe(watcher)
     return [Recipient(user.email, str(user), user.language, user, facts)]
 
 
 def customers(request: "Request", event: "Event") -> Iterable[Recipient]:
-    """The requester and the watching contacts (X9)."""
-    yield _contact(request, request.contact)
+    """The requester and who watches, each but the one who wrote what is told (X9)."""
+    author = event.facts.get("contact")
     for watcher in request.watchers.select_related("contact", "user"):
-        if watcher.contact is not None and watcher.contact.is_active:
-            yield _contact(request, watcher.contact)
+        contact = watcher.contact
+        if contact is not None and contact.is_active and contact.pk != author:
+            yield _contact(request, contact, watcher)
         elif watcher.user is not None:
-            yield from _staff(request, watcher.user)
+            yield from _staff(request, watcher.user, watcher)
+    if request.contact_id != author:
+        yield requester_of(request, event)
+
+
+def requester_of(request: "Request", event: "Event") -> Recipient:
+    """Who asked; where the request is closed, with the page that asks how it went."""
+    told = _contact(request, request.contact)
+    if event.name in CLOSING:
+        told.context["rate"] = sealed_url(request, request.contact, "rate/")
+    return told
+
+
+def requester(request: "Request", event: "Event") -> Iterable[Recipient]:
+    """Who asked, alone."""
+    return [requester_of(request, event)]
+
+
+def the_contact(request: "Request", event: "Event") -> Iterable[Recipient]:
+    """The one contact the event is about, by the link of their own."""
+    contact = request.agency.contacts.active().filter(pk=event.facts.get("contact")).first()
+    watcher = request.watchers.filter(contact=contact).first() if contact else None
+    return [_contact(request, contact, watcher)] if contact else []
+
+
+def who_works(request: "Request", event: "Event") -> Iterable[Recipient]:
+    """The representative, and who has it: whom a customer's words concern."""
+    yield from representative(request, event)
+    yield from _staff(request, request.specialist)
 
 
 def unless_asked(request: "Request", event: "Event") -> Iterable[Recipient]:
@@ -115,6 +147,14 @@ AUDIENCES: dict[str, Audience] = {
     "team_invited": team,
     "address_undeliverable": representative,
     "notice_failed": representative,
+    "customer_wrote": who_works,
+    "customer_answered": who_works,
+    "withdrawal_asked": who_works,
+    "follower_added": the_contact,
+    "tracking_link": the_contact,
+    "answer_reminder": requester,
+    "no_answer": representative,
+    "low_rating": representative,
 }
 
 
@@ -146,4 +186,8 @@ def context(request: "Request", template: str, event: "Event") -> dict[str, Any]
         "valid_until": str(proposal.valid_until) if proposal and proposal.valid_until else "",
         "by": event.actor_name,
         "address": event.facts.get("to", ""),
+        "reopen_days": settings.THROUGHLINE["REOPEN_DAYS"],
+        "score": event.facts.get("score", ""),
+        "comment": event.facts.get("comment", ""),
+        "days": event.facts.get("days", ""),
     }

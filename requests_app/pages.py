@@ -6,9 +6,10 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Q
 
 from asd.models import Contact
-from requests_app.case_models import TrackingToken
+from requests_app.customer_actions import withdrawal_asked
 from requests_app.history import told
 from requests_app.line import line_of
+from requests_app.link_actions import links_of
 from requests_app.mail_models import MailState
 from requests_app.models import (
     Attachment,
@@ -20,7 +21,6 @@ from requests_app.models import (
     Watcher,
 )
 from requests_app.states import FULFILLMENT, WAITS_FOR, S
-from requests_app.tracking import tracking_url
 from requests_app.triage import CHECKLIST, Recommendation, Scope, recommend, scope_of, standard_from
 from requests_app.undeliverable import marks_of
 from workflow import clock
@@ -86,7 +86,10 @@ def page_context(
         "waits": waits(req),
         "holder": holder(req),
         "represents": represents,
-        "tracking": _tracking(req) if represents else "",
+        "links": links_of(req) if represents else [],
+        "withdrawal": withdrawal_asked(req),
+        "ratings": list(req.ratings.all()),
+        "questions": list(req.questions.waiting()) if req.is_on_hold else [],
         "entries": _page(_entries(req), params.get("updates"), ENTRIES),
         "files": files,
         "loose_files": [f for f in files if f.entry_id is None],
@@ -237,17 +240,6 @@ def related(req: Request, user: User) -> list[dict[str, Any]]:
         }
         for link in links
     ]
-
-
-def _tracking(req: Request) -> str:
-    """The customer's own address, where one was given out; looking at a page makes none."""
-    given = TrackingToken.objects.filter(
-        request=req,
-        contact=req.contact,
-        revoked_at__isnull=True,
-        expires_at__gt=clock.now(),
-    ).exists()
-    return tracking_url(req, req.contact) if given else ""
 
 
 def _triage(req: Request, offer: Offer | None, scope: Scope) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from requests_app import public_intake
+from requests_app import link_actions, lost_links, public_intake, reminders
 from requests_app.mail_in import imap, processing
 
 
@@ -23,3 +23,21 @@ def fetch_mail() -> None:
 def read_mail() -> None:
     """Take up stored messages: those a mail service pushed, and those whose reader died (X10)."""
     processing.sweep()
+
+
+@shared_task
+def remind_customers() -> int:
+    """Questions that customers have not answered are brought to mind (X1)."""
+    return reminders.remind_due()
+
+
+@shared_task
+def send_links() -> int:
+    """The links that customers asked for by e-mail."""
+    return lost_links.send_asked()
+
+
+@shared_task
+def revoke_links() -> int:
+    """Links of contacts who are no longer active end for good."""
+    return link_actions.revoke_of_the_inactive()

@@ -21,6 +21,11 @@ urlpatterns = [
     ),
     path("requests/<str:reference>/triage/", views.triage_preview, name="requests_triage"),
     path("requests/<str:reference>/files/<int:pk>/", views.request_file, name="requests_file"),
+    path(
+        "requests/<str:reference>/customer/",
+        views.customer_view,
+        name="requests_customer_view",
+    ),
     # /new/
     path("", include("requests_app.public_urls")),
     # /mail/

@@ -15,6 +15,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from asd.models import Agency
+from requests_app import customer_page
 from requests_app.bulk import BulkForm, carry_out
 from requests_app.filters import RequestFilter, with_current_customer
 from requests_app.intake_forms import IntakeForm
@@ -183,6 +184,16 @@ def request_page(request: HttpRequest, reference: str) -> HttpResponse:
     if request.GET.get("print"):
         return render(request, "requests_app/print.html", print_context(req, request.user))
     return render(request, "requests_app/page.html", page_context(req, request.user, request.GET))
+
+
+@login_required
+@plain_text_only
+@require_GET
+def customer_view(request: HttpRequest, reference: str) -> HttpResponse:
+    """What the customer sees, to read only: no link of theirs is needed or used for it."""
+    req = _found(request, reference)
+    context = customer_page.page_context(req, None, number=request.GET.get("messages"))
+    return render(request, "tracking/track.html", context)
 
 
 @login_required

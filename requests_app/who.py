@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from workflow.actors import BY_CUSTOMER, BY_SYSTEM, who
+from workflow.actors import BY_CUSTOMER, BY_SYSTEM, Actor, Who, who
 
 if TYPE_CHECKING:
     from workflow.models import User
@@ -65,3 +65,17 @@ def staff(request: Any, user: "User") -> bool:
         or root.is_member(user)
         or root.is_on_team(user)
     )
+
+
+def _is_requester(request: Any, actor: Actor) -> bool:
+    """The contact who asked for it."""
+    return actor.contact is not None and actor.contact.pk == request.stream().contact_id
+
+
+def _is_of_the_agency(request: Any, actor: Actor) -> bool:
+    """Any contact of the request's agency: whoever has an address of its tracking page is one."""
+    return actor.contact is not None and actor.contact.agency_id == request.stream().agency_id
+
+
+REQUESTER = Who("requester", _is_requester, frozenset({"customer"}))
+FOLLOWER = Who("customer who follows it", _is_of_the_agency, frozenset({"customer"}))

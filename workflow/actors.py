@@ -10,11 +10,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Actor:
-    """`user` is the person who acts or, for the system, the person whose act caused the step."""
+    """`user` is the person who acts or, for the system, the person whose act caused the step.
+
+    `contact` is who a customer is, for rows that not every customer may take.
+    """
 
     kind: str
     name: str
     user: "User | None" = None
+    contact: Any = None
 
     def caused_by(self, by: "User | Actor") -> "Actor":
         """The system acting because of what this person just did."""
@@ -30,9 +34,9 @@ class Actor:
 SYSTEM = Actor("system", "Throughline")
 
 
-def customer(name: str) -> Actor:
-    """A customer, who acts without an account."""
-    return Actor("customer", name)
+def customer(name: str, contact: Any = None) -> Actor:
+    """A customer, who acts without an account; `contact` where it is known who it is."""
+    return Actor("customer", name, contact=contact)
 
 
 def as_actor(by: "User | Actor") -> Actor:

@@ -60,7 +60,8 @@ def _put_on_case(message: InboundMessage, mail: Mail, verdict: Verdict) -> None:
     if request is None:
         raise Refused("It names no request.")
     if verdict.contact is not None:
-        put_answer(message, mail.files, request, customer(verdict.contact.name))
+        who = customer(verdict.contact.name, verdict.contact)
+        put_answer(message, mail.files, request, who)
     elif verdict.user is not None:
         put_note(message, mail.files, request, verdict.user)
 

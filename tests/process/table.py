@@ -99,7 +99,7 @@ LINES = "Add at least one charge line; each needs a basis."
 NOT_BILLED = "Billing has been initiated: credit it in full first."
 BILLED = "Initiate billing first."
 ASD = "The ASD update must be applied, or marked not needed with a reason."
-RECENT = "Closed more than 14 days ago: take in a new request instead."
+RECENT = "Closed too long ago to be opened again: take in a new request instead."
 NOT_HELD = "It is not on hold."
 
 GIVEN: dict[tuple[str, str], set[str]] = {

@@ -41,8 +41,16 @@ AUDIENCE: dict[str, tuple[set[str], int]] = {
     "requests_public_sent": PUBLIC,
     "requests_public_confirm": (set(), 404),  # no cookie of a link
     "requests_public_link": (set(), 302),  # only moves what it says into a cookie
-    "requests_track": (set(), 404),  # no such token
-    "requests_track_file": (set(), 404),
+    "requests_lost": (set(), 404),  # the page for whoever has no link
+    "requests_track": (set(), 302),  # no such token: to the page above
+    "requests_track_then": (set(), 302),
+    "requests_tracked": (set(), 404),  # no cookie, whoever they are
+    "requests_tracked_action": POST_ONLY,
+    "requests_tracked_file": (set(), 404),
+    "requests_rate": (set(), 404),
+    "requests_rate_score": (set(), 404),
+    "requests_unsubscribe": PUBLIC,  # says that there is nothing to stop
+    "requests_customer_view": REQUEST,
     "home": STAFF,
     "workflow_account": STAFF,
     "workflow_password": STAFF,
@@ -133,7 +141,10 @@ NO_LOGIN = {"login", "logout", "password_reset", "password_reset_done", "passwor
             "healthz", "readyz", "metrics", "requests_public",
             "requests_public_agencies", "requests_public_services", "requests_public_sent",
             "requests_public_confirm", "requests_public_link",
-            "requests_track", "requests_track_file", "fulfillment_feed"}  # fmt: skip
+            "requests_lost", "requests_track", "requests_track_then",
+            "requests_tracked", "requests_tracked_action", "requests_tracked_file",
+            "requests_rate", "requests_rate_score", "requests_unsubscribe",
+            "fulfillment_feed"}  # fmt: skip
 # Sessions, and when a queue was last looked at (F3), are records of access.
 ACCESS_RECORDS = {"django_session", "fulfillment_queuecheck", "workflow_userevent"}
 
