@@ -148,6 +148,9 @@ class World:
             "key": "00000000-0000-4000-8000-000000000000",
             "signed": "no-such-signature",
             "token": "no-such-token",
+            "then": "rate/",
+            "score": "4",
+            "key": "no-such-key",
             "uidb64": "MQ",
         }
         return "/" + fill(pattern, {k: str(v) for k, v in words.items()})
@@ -166,7 +169,7 @@ def fill(pattern: str, words: dict[str, str]) -> str:
                     break
                 end += 1
             text = text[:start] + value + text[end + 1 :]
-        for kind in ("str:", "slug:", "int:", "uuid:", ""):
+        for kind in ("str:", "slug:", "int:", "uuid:", "path:", ""):
             text = text.replace(f"<{kind}{name}>", value)
     return text
 
