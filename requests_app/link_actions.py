@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.db.models import Q
 
 from asd.models import Contact
 from requests_app import tracking
@@ -60,9 +61,10 @@ class LinkForm(ActionForm):
 
     def prepare(self) -> None:
         field: Any = self.fields["contact"]
-        field.queryset = Contact.objects.filter(
-            pk__in=[state.contact.pk for state in links_of(self.subject)]
-        )
+        watching = Watcher.objects.filter(request=self.subject).values("contact")
+        given = TrackingToken.objects.filter(request=self.subject).values("contact")
+        theirs = Q(pk=self.subject.contact_id) | Q(pk__in=watching) | Q(pk__in=given)
+        field.queryset = Contact.objects.filter(theirs)
 
 
 def _tokens(request: Request, contact: Contact) -> Any:

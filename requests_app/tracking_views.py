@@ -82,7 +82,7 @@ def for_visitors(view: View) -> View:
     @wraps(view)
     def checked(request: HttpRequest, reference: str, *args: Any, **kwargs: Any) -> HttpResponse:
         found = Request.objects.select_related(
-            "agency__representative", "contact", "service", "representative", "case"
+            "agency__representative", "contact", "service", "representative", "case", "forecast"
         )
         req = found.filter(reference=reference.upper()).first()
         visitor = tracking.visitor(request, req) if req is not None else None
