@@ -45,7 +45,7 @@ AUDIENCE: dict[str, tuple[set[str], int]] = {
     "requests_track": (set(), 302),  # no such token: to the page above
     "requests_track_then": (set(), 302),
     "requests_tracked": (set(), 404),  # no cookie, whoever they are
-    "requests_tracked_action": POST_ONLY,
+    "requests_tracked_action": (set(), 404),
     "requests_tracked_file": (set(), 404),
     "requests_rate": (set(), 404),
     "requests_rate_score": (set(), 404),
@@ -145,8 +145,8 @@ NO_LOGIN = {"login", "logout", "password_reset", "password_reset_done", "passwor
             "requests_tracked", "requests_tracked_action", "requests_tracked_file",
             "requests_rate", "requests_rate_score", "requests_unsubscribe",
             "fulfillment_feed"}  # fmt: skip
-# Posted to by mail programs, without a page before (RFC 8058).
-THE_ADDRESS_IS_THE_KEY = {"requests_unsubscribe"}
+# Posted to by programs without a page before: who watches ends it (RFC 8058), calendars look.
+THE_ADDRESS_IS_THE_KEY = {"requests_unsubscribe", "fulfillment_feed"}
 # Sessions, and when a queue was last looked at (F3), are records of access.
 ACCESS_RECORDS = {"django_session", "fulfillment_queuecheck", "workflow_userevent"}
 
