@@ -150,7 +150,6 @@ class World:
             "token": "no-such-token",
             "then": "rate/",
             "score": "4",
-            "key": "no-such-key",
             "uidb64": "MQ",
         }
         return "/" + fill(pattern, {k: str(v) for k, v in words.items()})
