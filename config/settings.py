@@ -215,6 +215,7 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULE = {
     "refresh forecasts": {"task": "fulfillment.tasks.refresh_forecasts", "schedule": 60.0},
+    "roll the schedule on": {"task": "fulfillment.tasks.roll_in", "schedule": 3600.0},
     "sweep the outbox": {"task": "notifications.tasks.sweep", "schedule": 30.0},
     "purge forms never confirmed": {
         "task": "requests_app.tasks.purge_forms",

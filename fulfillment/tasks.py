@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from celery import shared_task
 
-from fulfillment import forecasting
+from fulfillment import forecasting, rolling
 from fulfillment.actions import placing
 from fulfillment.replan_models import Replan, ReplanState
 from workflow import clock
@@ -51,3 +51,9 @@ def _publish(pk: int) -> None:
         make_plan.delay(pk)
     except Exception as error:  # noqa: BLE001 - whatever the broker raises, the sweep makes the plan
         log.warning("broker not reached, the sweep will make plan %s: %s", pk, error)
+
+
+@shared_task
+def roll_in() -> int:
+    """Note which requests the 60-day window has reached; twice is once (F2)."""
+    return rolling.roll_in()

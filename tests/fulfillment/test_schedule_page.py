@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup
 from django.test import Client
 
 from discovery.models import PartLine
-from fulfillment import board, slots
+from fulfillment import board, rolling, slots
 from requests_app.models import Link, Request
 from tests import walk
 from tests.factories import Office
@@ -79,7 +79,10 @@ def test_what_cannot_begin_within_the_window_is_listed_as_later(office: Office) 
     assert "must not start before Mon 3 Aug, as agreed. It comes into view on Thu 4 Jun." in later
     assert "1 × Switch is expected on Mon 27 Jul: not before." in later
     assert "To be placed 0" in page.select_one(".waiting h2").get_text(" ", strip=True)
+    assert rolling.roll_in() == 0
     with time_machine.travel("2026-06-04 15:00Z"):
+        assert [rolling.roll_in(), rolling.roll_in()] == [1, 0], "on record, once"
+        assert agreed.events.get(name="came_into_view").actor_kind == "system"
         page = page_of(client_of(office.lead), office)
         assert "To be placed 2" in page.select_one(".waiting h2").get_text(" ", strip=True)
         assert not page.select(".later")
