@@ -183,8 +183,8 @@ class Desk:
 
         def triage() -> Ask:
             reference, service = self.triage.pop()
-            return ("POST", f"/requests/{reference}/actions/triage/",
-                    {"service": service, "service_known": "yes", "decision": "", **yes})  # fmt: skip
+            facts = {"service": service, "service_known": "yes", "decision": "", **yes}
+            return ("POST", f"/requests/{reference}/actions/triage/", facts)
 
         found: list[tuple[str, Operation]] = [
             ("rep", Operation("own work", "list", page("/"))),

@@ -15,7 +15,8 @@ from bench.floor.models import Audit, Child, Outbox, Row
 
 LIST = Engine().from_string(
     "<!doctype html><title>List</title><table>{% for row in rows %}<tr>"
-    "<td><a href='/row/{{ row.pk }}/'>{{ row.pk }}</a><td>{{ row.title }}<td>{{ row.agency }}<td>{{ row.state }}<td>{{ row.at }}"
+    "<td><a href='/row/{{ row.pk }}/'>{{ row.pk }}</a><td>{{ row.title }}"
+    "<td>{{ row.agency }}<td>{{ row.state }}<td>{{ row.at }}"
     "{% endfor %}</table>"
 )
 DETAIL = Engine().from_string(
