@@ -17,7 +17,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, connection, models, transaction
 from django.utils import timezone
 
-from notifications import bounces
+from notifications import bounces, texts
 from notifications.carrier import Answer, Carrier
 from notifications.mails import Letter, letter_of
 from notifications.models import Notice
@@ -114,11 +114,12 @@ def _send(batch: Sequence[Notice], carrier: Carrier, stop: float = float("inf"))
     and others may be luckier. Says how many were tried.
     """
     marks = bounces.undeliverable_among(notice.address for notice in batch)
+    changed = texts.current() if batch else {}
     done = troubles = 0
     written: dict[object, Letter | Answer] = {}
 
     def write(notice: Notice) -> None:
-        written[notice.pk] = _written(notice, marks)
+        written[notice.pk] = _written(notice, marks, changed)
 
     try:
         for number, notice in enumerate(batch):
@@ -154,14 +155,14 @@ def _note(notice: Notice, answer: Answer, carrier: Carrier) -> None:
         _bounced(notice, answer.said)
 
 
-def _written(notice: Notice, marks: bounces.Marks) -> Letter | Answer:
+def _written(notice: Notice, marks: bounces.Marks, changed: texts.Texts) -> Letter | Answer:
     """The letter, or why there is none."""
     if notice.attempts > TRIES:
         return Answer(said="Given up: it was tried too often and never finished.")
     if mark := marks.get(bounces.plain(notice.address)):
         return Answer(said=f"Not sent, {bounces.REFUSED}: {mark.why}")
     try:
-        return letter_of(notice)
+        return letter_of(notice, changed)
     except (SoftTimeLimitExceeded, DatabaseError):  # says nothing about this notice
         raise
     except ValueError as error:

@@ -16,8 +16,10 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.message import sanitize_address
 
+from notifications.links import opened
 from notifications.models import Notice
 from notifications.rendering import Mail, one_line, render_notice
+from notifications.texts import Texts
 
 THREAD = re.compile(r"[A-Za-z0-9-]{1,60}")  # a reference: one thread per request
 UNSAFE = re.compile(r"[^!-;=?-~]")  # ends an address inside a header
@@ -54,12 +56,12 @@ class Letter:
         return message
 
 
-def letter_of(notice: Notice) -> Letter:
+def letter_of(notice: Notice, changed: Texts | None = None) -> Letter:
     """One recipient, a Message-ID that stays the same, marked as sent by a program.
 
     Raises ValueError where the address is none.
     """
-    mail = render_notice(notice)
+    mail = render_notice(notice, changed)
     to = address(notice.address)
     headers = {"From": _sender(), "To": to, "Subject": mail.subject, "Date": formatdate()}
     headers |= _headers(notice)
@@ -95,7 +97,7 @@ def _headers(notice: Notice) -> dict[str, str]:
     reference = str(notice.context.get("reference") or "")
     if THREAD.fullmatch(reference):
         headers["In-Reply-To"] = headers["References"] = f"<{reference}@{host}>"
-    unsubscribe = str(notice.context.get("unsubscribe") or "")
+    unsubscribe = str(opened(notice.context).get("unsubscribe") or "")
     if unsubscribe and not UNSAFE.search(unsubscribe):
         headers["List-Unsubscribe"] = f"<{unsubscribe}>"
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"

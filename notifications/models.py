@@ -2,6 +2,7 @@
 
 import uuid
 
+import pghistory
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
@@ -96,3 +97,23 @@ class UndeliverableAddress(models.Model):
 
     def __str__(self) -> str:
         return self.address
+
+
+@pghistory.track()
+class NoticeText(models.Model):
+    """An office's own words for one notice in one language; without it the shipped text counts."""
+
+    template = models.CharField(max_length=60)
+    language = models.CharField(max_length=10, choices=settings.LANGUAGES, default="en")
+    subject = models.CharField(max_length=200)
+    body = models.TextField()
+    trouble = models.TextField(blank=True, editable=False)
+
+    class Meta:
+        ordering = ["template", "language"]
+        constraints = [
+            models.UniqueConstraint(fields=["template", "language"], name="notice_text_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.template} ({self.language})"

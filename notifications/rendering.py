@@ -1,5 +1,6 @@
 """A notice as a mail: one template gives subject and text, and the HTML is laid out from them."""
 
+import logging
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -8,8 +9,11 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.dateparse import parse_date, parse_datetime
 
+from notifications import texts
 from notifications.links import opened
-from notifications.models import Notice
+from notifications.models import Notice, NoticeText
+
+log = logging.getLogger(__name__)
 
 DAYS = ("first_day", "last_day", "review_on", "valid_until")
 MOMENTS = ("due_at",)
@@ -29,12 +33,17 @@ def one_line(text: str) -> str:
     return " ".join(text.split())[:180]
 
 
-def render(template: str, context: dict[str, Any], language: str = "en") -> Mail:
-    """Render `notifications/<template>.txt`: its subject, a line of dashes, its text."""
+def render(
+    template: str, context: dict[str, Any], language: str = "en", text: NoticeText | None = None
+) -> Mail:
+    """Render the office's own text where there is one, else `notifications/<template>.txt`.
+
+    The file holds its subject, a line of dashes, its text.
+    """
     facts = {"language": language, **context, **_dates(context)}
     with translation.override(language):
-        source = render_to_string(f"notifications/{template}.txt", facts)
-        subject, _, body = source.partition("\n---\n")
+        facts |= {"DAY": texts.day_format()}
+        subject, body = _own(text, facts) or _shipped(template, facts)
         subject, body = one_line(subject), body.strip()
         link = facts.get("link", "")
         layout = {
@@ -52,6 +61,25 @@ def render(template: str, context: dict[str, Any], language: str = "en") -> Mail
     return Mail(subject, "\n\n".join(filter(None, [body, link, about, stop])) + "\n", html)
 
 
+def _shipped(template: str, facts: dict[str, Any]) -> tuple[str, str]:
+    subject, _, body = render_to_string(f"notifications/{template}.txt", facts).partition("\n---\n")
+    return subject, body
+
+
+def _own(text: NoticeText | None, facts: dict[str, Any]) -> tuple[str, str] | None:
+    """The changed text; one that cannot be written is said so in admin, and the shipped one goes
+    out instead."""
+    if text is None:
+        return None
+    try:
+        return texts.write(text, facts)
+    except Exception as error:
+        log.exception("the changed text of notice %s cannot be written", text)
+        trouble = f"{type(error).__name__}: {error}"
+        NoticeText.objects.filter(pk=text.pk).exclude(trouble=trouble).update(trouble=trouble)
+        return None
+
+
 def _dates(context: dict[str, Any]) -> dict[str, date | datetime | None]:
     """Dates came as plain JSON; templates say them in words and in the office's zone."""
     days = {name: _parsed(parse_date, context[name]) for name in DAYS if context.get(name)}
@@ -66,7 +94,10 @@ def _parsed(parse: Any, text: Any) -> Any:
         return None
 
 
-def render_notice(notice: Notice) -> Mail:
-    """The mail of a notice, in its recipient's language."""
+def render_notice(notice: Notice, changed: texts.Texts | None = None) -> Mail:
+    """The mail of a notice, in its recipient's language. `changed` are the office's own texts."""
     context = {**opened(notice.context), "name": notice.recipient_name}
-    return render(notice.template, context, notice.language)
+    if changed is None:
+        changed = texts.current()
+    text = changed.get((notice.template, notice.language))
+    return render(notice.template, context, notice.language, text)

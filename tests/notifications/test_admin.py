@@ -10,7 +10,7 @@ from django.core.checks import run_checks
 from django.test import Client
 from django.urls import reverse
 
-from notifications.models import Notice
+from notifications.models import Notice, NoticeText
 from requests_app.notice_section import notices_of
 from tests import walk
 from tests.factories import Office, UserFactory
@@ -18,7 +18,7 @@ from workflow.models import Calendar, SavedFilter, User
 
 OURS = ("notifications", "workflow", "requests_app")
 LOOKED_AT = [m for m in admin.site._registry if m._meta.app_label in OURS]
-EDITED = {User, Calendar, SavedFilter}
+EDITED = {User, Calendar, SavedFilter, NoticeText}
 
 
 @pytest.fixture
@@ -133,6 +133,7 @@ def test_every_model_of_these_apps_is_here_or_has_its_reason() -> None:
         "requests_app.CaseEntry",
         "requests_app.InboundRaw",
         "requests_app.TriageDecision",
+        "notifications.NoticeTextEvent",
         "workflow.ApiCall",
         "workflow.CalendarException",
         "workflow.WorkingHours",

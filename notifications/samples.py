@@ -1,0 +1,27 @@
+"""What previews of notices are filled with."""
+
+SAMPLE: dict[str, str] = {
+    "reference": "REQ-2026-000123",
+    "title": "Forty handsets & a switch",
+    "agency": "Department of Parks",
+    "service": "Voice",
+    "group": "Network Services",
+    "kind": "enhancement",
+    "reason": "The new wing opens in March.",
+    "resolution": "The handsets are installed and tested.",
+    "message": "The handsets have arrived and will be installed on Tuesday.",
+    "question": "Which floor are the handsets for?",
+    "review_on": "2026-12-09",
+    "due_at": "2026-12-03T20:30:00+00:00",
+    "first_day": "2026-12-02",
+    "last_day": "2026-12-04",
+    "proposal": "PRO-2026-000007 v2",
+    "valid_until": "2026-12-31",
+    "by": "Robin Vale",
+    "name": "Jo Miller",
+    "address": "jo.miller@parks.example",
+    "reopen_days": "14",
+    "days": "7",
+    "score": "2",
+    "link": "https://desk.example/requests/REQ-2026-000123/",
+}
