@@ -77,7 +77,7 @@ def test_a_customers_life_on_a_phone_without_javascript(
     page.get_by_role("button", name="Send").click()
     assert Rating.objects.get().score == 4
     shot(page, "phone-closed")
-    page.get_by_text("It is not solved").first.click()
+    page.locator("#reopen_as_customer summary").click()
     page.locator("#reopen_as_customer").get_by_label("Why").fill("It hums.")
     page.locator("[data-action=reopen_as_customer]").click()
     assert Request.objects.get().state == S.TRIAGE
