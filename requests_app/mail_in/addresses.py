@@ -44,9 +44,9 @@ def _mac(*parts: object) -> str:
     return base64.b32encode(digest[:10]).decode().lower()
 
 
-def _address(who: str, mac: str) -> str:
+def _address(who: str, mac: str, base: str = "") -> str:
     """On the intake mailbox, by plus-addressing; empty while there is no intake address."""
-    local, at, host = settings.INBOUND_ADDRESS.rpartition("@")
+    local, at, host = (base or settings.INBOUND_ADDRESS).rpartition("@")
     made = f"{local}+{who}.{mac}"
     return f"{made}@{host}" if at and len(made) <= LONGEST_LOCAL else ""
 
@@ -68,10 +68,10 @@ def reply_address(request: "Request", contact: "Contact") -> str:
     return address_of(token) if token is not None else ""
 
 
-def address_of(token: TrackingToken) -> str:
-    """The reply address that goes with a tracking token."""
+def address_of(token: TrackingToken, base: str = "") -> str:
+    """The reply address that goes with a tracking token; `base` in the intake address's place."""
     mac = _mac("contact", token.pk, token.request_id, token.contact_id)
-    return _address(f"c{_short(token.pk)}", mac)
+    return _address(f"c{_short(token.pk)}", mac, base)
 
 
 def staff_reply_address(request: "Request", user: User) -> str:
