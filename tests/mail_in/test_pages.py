@@ -257,4 +257,5 @@ def test_in_the_browser_mail_is_reviewed_without_a_barrier(
     form.get_by_role("button").click()
     page.wait_for_url("**/requests/REQ-*/")
     assert "By e-mail" in page.locator("#conversation").inner_text()
+    page.reload()
     assert barriers(page) == []
