@@ -64,7 +64,7 @@ class MailFilter(django_filters.FilterSet):
     @property
     def qs(self) -> QuerySet[InboundMessage]:
         found = super().qs
-        show = (self.form.cleaned_data if self.form.is_valid() else {}).get("show")
+        show = (self.form.cleaned_data if self.form.is_valid() else {}).get("show") or ""
         return found if show == "all" else found.filter(state__in=SHOWN.get(show, REVIEWED))
 
 

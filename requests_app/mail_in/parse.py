@@ -14,6 +14,7 @@ from email.header import decode_header
 from email.message import Message
 from email.parser import BytesParser
 from email.utils import collapse_rfc2231_value, getaddresses, parseaddr, parsedate_to_datetime
+from typing import Any
 
 from requests_app.files import clean_name
 from requests_app.mail_in.text import harmless, one_line, text_of_html, within
@@ -222,7 +223,7 @@ def _walk(message: Message) -> Iterator[tuple[Message, bool]]:
             yield part, True
             return
         kind, payload = _type(part), part.get_payload()
-        inside = payload if isinstance(payload, list) else []
+        inside: list[Any] = payload if isinstance(payload, list) else []
         if inside and not kind.startswith("message/"):
             todo += [(one, depth + 1) for one in reversed(inside)]
         else:
@@ -263,7 +264,7 @@ def _read_part(part: Message, mail: Mail, plain: list[str], html: list[str], rep
     named = _name(part)
     apart = (part.get_content_disposition() or "") == "attachment" or bool(named)
     if kind in ("text/plain", "text/html") and not apart:
-        content = part.get_payload(decode=True) or b""
+        content = _bytes(part)
         words = decoded(content[: TEXT_LONGEST * 2], str(part.get_content_charset() or ""))
         (plain if kind == "text/plain" else html).append(words)
         return
@@ -281,7 +282,7 @@ def _said(part: Message) -> str:
     """A report part or a returned message as text; the parser has taken either apart already."""
     payload = part.get_payload()
     if isinstance(payload, list):
-        return "\n\n".join(_head_and_text(one) for one in payload[:50])
+        return "\n\n".join(_head_and_text(one) for one in payload[:50] if isinstance(one, Message))
     content = part.get_payload(decode=True)
     return decoded(content, "") if isinstance(content, bytes) else str(payload or "")
 
@@ -306,6 +307,11 @@ def _content(part: Message, kind: str) -> bytes:
     if kind.startswith("message/") and isinstance(part.get_payload(), list):
         inner = part.get_payload(0)
         return inner.as_bytes(policy=policy.compat32) if isinstance(inner, Message) else b""
+    return _bytes(part)
+
+
+def _bytes(part: Message) -> bytes:
+    """A part without its transfer encoding, however broken that is."""
     content = part.get_payload(decode=True)
     return content if isinstance(content, bytes) else b""
 
