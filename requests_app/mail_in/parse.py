@@ -132,7 +132,7 @@ def _read_headers(message: Message, mail: Mail) -> None:
     mail.from_name, mail.from_address = _sender(message)
     mail.sent_at = _date(mail.headers.get("date", ""))
     values = [
-        str(header_text(value))
+        letters(value)
         for name, value in list(message.raw_items())[:500]
         if name.lower() in RECIPIENTS
     ]
@@ -143,11 +143,12 @@ def _sender(message: Message) -> tuple[str, str]:
     for name in ("from", "sender", "reply-to", "return-path"):
         for key, value in message.raw_items():
             if key.lower() == name:
-                said = header_text(value)
+                # taken apart before encoded words are read, for those may hold a second address
+                said = letters(value)
                 label, address = parseaddr(said)
                 found = ADDRESS.fullmatch(address) or ADDRESS.search(said)
                 if found:
-                    return one_line(label, 200), found.group()[:254].casefold()
+                    return one_line(header_text(label), 200), found.group()[:254].casefold()
     return "", ""
 
 
@@ -167,13 +168,18 @@ def _date(text: str) -> datetime | None:
         return None
 
 
-def header_text(value: object) -> str:
-    """A header in words: encoded words, raw eight-bit letters and plain ones alike."""
+def letters(value: object) -> str:
+    """A header as one line of letters, raw eight-bit ones too; encoded words stay as they are."""
     raw = str(value)[:VALUE_LONGEST].encode("ascii", "surrogateescape") if _plain(value) else b""
     text = decoded(raw, "") if raw else str(value)[:VALUE_LONGEST]
-    text = re.sub(r"[\r\n]+[ \t]*", " ", text)
+    return harmless(re.sub(r"[\r\n]+[ \t]*", " ", text))
+
+
+def header_text(value: object) -> str:
+    """A header in words, its encoded words read."""
+    text = letters(value)
     if "=?" not in text:
-        return harmless(text)
+        return text
     try:
         parts = decode_header(text)
         words = "".join(
