@@ -14,6 +14,7 @@ from django.conf import settings
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from requests_app.case_models import TrackingToken
+from requests_app.tracking import token_for
 from workflow import clock
 from workflow.models import User
 
@@ -52,20 +53,8 @@ def _address(who: str, mac: str, base: str = "") -> str:
 
 
 def reply_address(request: "Request", contact: "Contact") -> str:
-    """Where this contact's answers about this request go; empty where mail does not come in.
-
-    Needs the contact's tracking token, which `tracking_url` makes.
-    """
-    if not settings.INBOUND_ADDRESS:
-        return ""
-    token = (
-        TrackingToken.objects.filter(
-            request=request, contact=contact, revoked_at__isnull=True, expires_at__gt=clock.now()
-        )
-        .order_by("pk")
-        .last()
-    )
-    return address_of(token) if token is not None else ""
+    """Where this contact's answers about this request go; empty where mail does not come in."""
+    return address_of(token_for(request, contact)) if settings.INBOUND_ADDRESS else ""
 
 
 def address_of(token: TrackingToken, base: str = "") -> str:
