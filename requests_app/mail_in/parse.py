@@ -145,11 +145,19 @@ def _sender(message: Message) -> tuple[str, str]:
             if key.lower() == name:
                 # taken apart before encoded words are read, for those may hold a second address
                 said = letters(value)
-                label, address = parseaddr(said)
+                label, address = _in_brackets(said) or parseaddr(said)
                 found = ADDRESS.fullmatch(address) or ADDRESS.search(said)
                 if found:
                     return one_line(header_text(label), 200), found.group()[:254].casefold()
     return "", ""
+
+
+def _in_brackets(said: str) -> tuple[str, str] | None:
+    """Label and address of `anything <address>`, whatever the label is made of."""
+    match = re.search(r"<([^<>]{3,320})>\s*$", said)
+    if match is None or not ADDRESS.fullmatch(match[1].strip()):
+        return None
+    return said[: match.start()].strip().strip('"'), match[1].strip()
 
 
 def addresses_in(values: list[str]) -> list[str]:
