@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
 from django.utils.datastructures import MultiValueDict
 
 from asd.models import Contact
@@ -39,7 +40,8 @@ def carry_out(message: InboundMessage, mail: Mail, verdict: Verdict) -> str:
     _keep(message, verdict)
     if verdict.step == "apply":
         try:
-            _put_on_case(message, mail, verdict)
+            with transaction.atomic():
+                _put_on_case(message, mail, verdict)
         except (Refused, PermissionDenied, InvalidFacts) as error:
             why = f"{verdict.why} It could not be put on the case. {error}".strip()
             return advance(message, "set_for_review", by=SYSTEM, why=why).state
