@@ -241,3 +241,18 @@ class PlaceForm(ActionForm):
         self.fields["hours"].initial = self.subject.estimate_hours
         expected = {True: "yes", False: "no"}.get(self.subject.charge_expected)
         self.fields["charge_expected"].initial = expected or ""
+
+
+class EstimateForm(ActionForm):
+    """What it will take, before it has a slot (F2)."""
+
+    hours = HoursField(
+        label="Estimate in all, hours",
+        min_value=QUARTER,
+        max_value=9999,
+        error_messages={"min_value": NO_HOURS},
+        help_text="With an estimate it can be planned automatically.",
+    )
+
+    def prepare(self) -> None:
+        self.fields["hours"].initial = self.subject.estimate_hours

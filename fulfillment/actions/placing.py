@@ -56,6 +56,16 @@ def place(request: Request, *, by: Actor, hours: Decimal, charge_expected: bool)
     )
 
 
+@action("set_estimate", "Set the estimate", model=REQUEST, at=[S.AWAITING_SCHEDULING],
+        form=slot_forms.EstimateForm, who=[lead], place="more", order=49)  # fmt: skip
+def set_estimate(request: Request, *, by: Actor, hours: Decimal) -> None:
+    """The lead says what it will take before it has a slot, so that it can be planned (F2)."""
+    before = request.estimate_hours
+    request.estimate_hours = hours
+    request.save(update_fields=["estimate_hours"])
+    record(request, "set_estimate", by=by, changes={"estimate_hours": [before, hours]})
+
+
 def next_free(request: Request, group: ProviderGroup, minutes: int) -> placement.Slices:
     """The days on which it would be finished soonest, the days locked. Raises ValidationError."""
     bars = slots.bars(request)

@@ -39,8 +39,7 @@ def booked(office: Office, day: date, hours: str, **fields: Any) -> Request:
 
 def waiting(office: Office, hours: str = "4", **fields: Any) -> Request:
     request = walk.to_awaiting(office, **fields)
-    Request.objects.filter(pk=request.pk).update(estimate_hours=Decimal(hours))
-    request.refresh_from_db()
+    walk.do(request, "set_estimate", office.lead, hours=hours)
     return request
 
 
