@@ -41,9 +41,9 @@ WHOLE = 1_200
 SHARE = 0.5
 """The share of the time which that may take."""
 SMALLEST, LARGEST = 8, 60
-WORK = 0.1
+WORK = 0.05
 """How much work a part may cost, in the solver's own measure (about seconds on one core)."""
-IDLE = 150
+IDLE = 40
 """After so many parts without a gain it stops before the time is up."""
 
 

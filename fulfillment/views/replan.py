@@ -75,6 +75,7 @@ def _difference(request: HttpRequest, row: Replan) -> dict[str, Any]:
         "new": new,
         "without": without,
         "left_out": left_out,
+        "not_placed": len(without) + len(left_out),
         "days": days,
         "short": [d for d in days if d["before"] > d["capacity"]],
         "changes": sum(1 for r in rows if r["after"]),
