@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import transaction
 
+from config.demo.crowded_schedule import crowd
 from config.demo.discovery_stories import DISCOVERY_STORIES
 from config.demo.enhancement_stories import (
     assistance,
@@ -39,6 +40,7 @@ def tell_all(org: Organisation, count: int, seed: int) -> int:
         if stop_at in DEEP:
             start = _later(org, story, stop_at, start, luck)
         _tell(_teller(org, stop_at, start, luck), story, start)
+    crowd(org, seed)
     return len(plan)
 
 
