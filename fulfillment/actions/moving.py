@@ -144,11 +144,9 @@ def last_move(request: Request, number: int | None = None) -> Event | None:
 
 def why_not_undone(move: Event) -> str:
     """Why a move cannot be undone any more; empty where it can (F2)."""
-    entries = ScheduleEntry.objects.select_related("request").in_bulk(
-        [event.facts["move"]["entry"] for event in slots.moves_of(move)]
-    )
-    for event in slots.moves_of(move):
-        facts = event.facts["move"]
+    moved = [event.facts["move"] for event in slots.moves_of(move)]
+    entries = ScheduleEntry.objects.select_related("request").in_bulk([f["entry"] for f in moved])
+    for facts in moved:
         entry = entries[facts["entry"]]
         ref = entry.request.reference
         if entry.state != "booked" or entry.request.state != S.SCHEDULED:

@@ -159,9 +159,9 @@ def _form(
     data = None
     if "day" in typed or "split" in typed:
         data = typed.copy()
-        data.setdefault("hours", str(entry.hours.normalize()))
+        data.setdefault("hours", f"{entry.hours.normalize():f}")
         if entry.hours_per_day and "per_day" not in typed:
-            data["per_day"] = str(entry.hours_per_day.normalize())
+            data["per_day"] = f"{entry.hours_per_day.normalize():f}"
         data["seen"] = version(entry)
     return RescheduleForm(data, subject=req, actor=as_actor(request.user), auto_id="move-%s")
 

@@ -246,6 +246,9 @@ def test_a_card_shows_what_one_must_know(office: Office) -> None:
     assert "14.4 h of 20 h" in first.get_text()
     assert "goes-on" in second["class"]
     assert "movable" not in second["class"]
+    shown = client_of(office.lead).get(move_path(long, office), {"day": "2026-05-28"})
+    hours = BeautifulSoup(shown.content, "html.parser").select_one("#move-hours")
+    assert hours["value"] == "20", "what the address leaves out is as it is now"
 
 
 def test_a_group_that_never_works_has_no_board(office: Office) -> None:
