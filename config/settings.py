@@ -1,6 +1,7 @@
 """All settings, read from the environment. What is wrong stops the start, with its name."""
 
 from pathlib import Path
+from typing import Any
 
 from config import env
 
@@ -226,11 +227,12 @@ CELERY_BEAT_SCHEDULE = {
     "remind customers": {"task": "requests_app.tasks.remind_customers", "schedule": 900.0},
     "send links asked for": {"task": "requests_app.tasks.send_links", "schedule": 30.0},
     "revoke links": {"task": "requests_app.tasks.revoke_links", "schedule": 3600.0},
+    "remind of proposals": {"task": "discovery.tasks.remind_proposals", "schedule": 3600.0},
     "expire proposals": {"task": "discovery.tasks.expire_proposals", "schedule": 3600.0},
     "plans that were asked for": {"task": "fulfillment.tasks.sweep_plans", "schedule": 30.0},
 }
 
-THROUGHLINE = {
+THROUGHLINE: dict[str, Any] = {
     "REOPEN_DAYS": 14,
     # the customer's page: how long a link opens it, how long a browser remembers, in days
     "TRACKING_DAYS": 180,
@@ -242,6 +244,8 @@ THROUGHLINE = {
     "REMIND_CUSTOMER_DAYS": [3, 7],
     "SCHEDULE_WINDOW_DAYS": 60,
     "MAX_UPLOAD_MB": 25,
+    # working days before a proposal runs out on which it is brought to mind, once
+    "PROPOSAL_REMINDER_DAYS": 3,
     # reverse proxies in front of the web server, each writing X-Forwarded-For
     "PROXIES": env.number("PROXIES", 0),
     # the public form: how often from one address (an hour) and for one e-mail (a day)
@@ -258,14 +262,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{levelname} {name}: {message}", "style": "{"}},
-    "filters": {"without keys": {"()": "config.logs.WithoutKeys"}},
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["without keys"],
-        }
-    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {"django.server": {"propagate": True}},
 }

@@ -8,6 +8,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField
 
+from discovery.answer_models import ProposalAnswer
 from discovery.part_models import Part, PartLine, PartRate, PartReceipt, PublishedList
 from discovery.proposal_models import Proposal, ProposalLine, PurchaseOrder
 from requests_app.models import Request
@@ -31,6 +32,7 @@ __all__ = [
     "PartRate",
     "PartReceipt",
     "Proposal",
+    "ProposalAnswer",
     "ProposalLine",
     "PublishedList",
     "PurchaseOrder",
@@ -304,7 +306,7 @@ class Discovery(Machine):
     @step(
         Stage.PROPOSING,
         Stage.COMPLETE,
-        who=[car],
+        who=[car, SYSTEM],
         given=[
             ending_stated,
             outcome_stated,

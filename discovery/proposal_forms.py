@@ -8,12 +8,31 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _
 
 from discovery.current import discovery_of, draft_of, latest
 from discovery.forms import DATE, UploadField, area
 from discovery.models import Part, Proposal, ProposalLine
 from workflow import clock
 from workflow.registry import ActionForm, ReasonForm
+
+
+def check_purchase_order(
+    form: forms.Form, data: dict[str, Any], proposal: Proposal, needed: tuple[str, ...]
+) -> None:
+    """The rules of every purchase order, whoever types it in: errors go beside the fields (D9)."""
+    for name in needed:
+        if not data.get(name) and name not in form.errors:
+            form.add_error(name, _("This is needed."))
+    day, amount = data.get("issued_on"), data.get("amount")
+    if day and day > clock.today():
+        form.add_error("issued_on", _("A purchase order is dated today or earlier."))
+    if amount is not None and amount < proposal.total:
+        form.add_error(
+            "amount",
+            _("Less than the proposal's total of %(total)s %(currency)s.")
+            % {"total": proposal.total, "currency": proposal.currency},
+        )
 
 
 class ProposalForm(ActionForm):
@@ -100,23 +119,35 @@ class RemoveLineForm(ActionForm):
         )
 
 
+def _not_after_today(day: Any) -> Any:
+    if day and day > clock.today():
+        raise forms.ValidationError("Choose today or an earlier date.")
+    return day
+
+
 class AcceptForm(ActionForm):
     """Who accepted, with the evidence (D9)."""
 
-    answered_by = forms.CharField(max_length=200, label="Accepted by (name and title)")
+    answered_by = forms.CharField(max_length=120, label="Accepted by (name)")
+    title = forms.CharField(max_length=70, required=False, label="Title or position")
+    given_on = forms.DateField(required=False, widget=DATE, label="Given on")
     note = forms.CharField(
         max_length=2000, required=False, widget=area(2), label="How it was given",
         help_text="For example: signed paper, mail of 3 December.",
     )  # fmt: skip
-    evidence = UploadField(required=False, label="Evidence")
+    evidence = UploadField(required=False, label="Evidence, such as the scan")
 
     def prepare(self) -> None:
+        self.initial.setdefault("given_on", clock.today())
         contacts = self.subject.agency.contacts.filter(is_signatory=True, is_active=True)
         signatories = [contact.name for contact in contacts]
         if signatories:
             self.initial.setdefault("answered_by", signatories[0])
             may = f"May sign for the agency: {', '.join(signatories)}."
             self.fields["answered_by"].help_text = may
+
+    def clean_given_on(self) -> Any:
+        return _not_after_today(self.cleaned_data["given_on"])
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -128,9 +159,17 @@ class AcceptForm(ActionForm):
 class AnswerNoForm(ReasonForm):
     """Who declined, and why (D9)."""
 
-    answered_by = forms.CharField(max_length=200, label="Declined by")
-    evidence = UploadField(required=False, label="Evidence")
-    field_order = ["answered_by", "reason", "evidence"]
+    answered_by = forms.CharField(max_length=120, label="Declined by (name)")
+    title = forms.CharField(max_length=70, required=False, label="Title or position")
+    given_on = forms.DateField(required=False, widget=DATE, label="Given on")
+    evidence = UploadField(required=False, label="Evidence, such as the scan")
+    field_order = ["answered_by", "title", "given_on", "reason", "evidence"]
+
+    def prepare(self) -> None:
+        self.initial.setdefault("given_on", clock.today())
+
+    def clean_given_on(self) -> Any:
+        return _not_after_today(self.cleaned_data["given_on"])
 
 
 class PurchaseOrderForm(ActionForm):
@@ -153,12 +192,6 @@ class PurchaseOrderForm(ActionForm):
         self.fields["proposal"].queryset = open_ones
         self.fields["proposal"].initial = latest(self.subject, "issued", "accepted")
 
-    def clean_issued_on(self) -> Any:
-        day = self.cleaned_data["issued_on"]
-        if day and day > clock.today():
-            raise forms.ValidationError("A purchase order is dated today or earlier.")
-        return day
-
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         proposal = data.get("proposal") or self.fields["proposal"].initial
@@ -172,13 +205,5 @@ class PurchaseOrderForm(ActionForm):
                     f"The proposal comes to {proposal.total} {proposal.currency}: a PO is needed.",
                 )
             return data
-        for name in ("number", "amount", "file"):
-            if not data.get(name) and name not in self.errors:
-                self.add_error(name, "Needed, or say below why no purchase order is needed.")
-        amount = data.get("amount")
-        if amount is not None and amount < proposal.total:
-            self.add_error(
-                "amount",
-                f"Less than the proposal's total of {proposal.total} {proposal.currency}.",
-            )
+        check_purchase_order(self, data, proposal, ("number", "amount", "file"))
         return data

@@ -1,7 +1,7 @@
 """Proposals, their lines, and the purchase order that answers one."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.validators import MinValueValidator
@@ -13,6 +13,7 @@ from django_fsm import FSMField
 from requests_app.models import Request
 from requests_app.who import SYSTEM, car, team
 from workflow import clock
+from workflow.actors import Actor, Who
 from workflow.machine import guard, reason, step
 from workflow.models import Machine
 
@@ -45,6 +46,32 @@ def validity_given(proposal: "Proposal") -> bool:
 @guard("The proposal has expired: revise it.")
 def still_valid(proposal: "Proposal") -> bool:
     return proposal.valid_until is None or proposal.valid_until >= clock.today()
+
+
+def signatories_of(request: Any) -> Any:
+    """Whom the office has named as those who may sign for the request's agency (S1.7d)."""
+    return request.agency.contacts.signatories()
+
+
+def may_decide(request: Any, contact: Any) -> bool:
+    """The authorised signatory decides; where the office has named none, whoever asked (S1.7d).
+
+    A contact whom the office has not checked yet decides nothing.
+    """
+    if contact is None or contact.agency_id != request.agency_id or not contact.is_active:
+        return False
+    if contact.unverified_since is not None:
+        return False
+    if contact.is_signatory:
+        return True
+    return contact.pk == request.contact_id and not signatories_of(request).exists()
+
+
+def _signs(subject: Machine, actor: Actor) -> bool:
+    return may_decide(subject.stream(), actor.contact)
+
+
+SIGNATORY = Who("authorised signatory", _signs, frozenset({"customer"}))
 
 
 class ProposalQuerySet(models.QuerySet["Proposal"]):
@@ -86,6 +113,7 @@ class Proposal(Machine):
     evidence = models.ForeignKey(
         "requests_app.Attachment", models.PROTECT, null=True, blank=True, related_name="+"
     )
+    reminded_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = ProposalQuerySet.as_manager()
 
@@ -131,6 +159,11 @@ class Proposal(Machine):
         return self.one_off_total + self.monthly_total
 
     @property
+    def is_past(self) -> bool:
+        """Past the day until which it counts, whether or not it was marked so yet."""
+        return self.valid_until is not None and self.valid_until < clock.today()
+
+    @property
     def is_charged(self) -> bool:
         return self.total > 0
 
@@ -158,11 +191,11 @@ class Proposal(Machine):
     @step(
         ProposalState.ISSUED,
         ProposalState.ACCEPTED,
-        who=[car, SYSTEM],
+        who=[car, SIGNATORY, SYSTEM],
         given=[still_valid],
         writes=["answered_by", "answer_note", "evidence"],
         stamps=["answered_at"],
-        tell=["proposal_accepted"],
+        tell=["proposal_accepted", "proposal_answered"],
     )
     def accept(self) -> None:
         """The customer accepts, with evidence (D9)."""
@@ -170,11 +203,11 @@ class Proposal(Machine):
     @step(
         ProposalState.ISSUED,
         ProposalState.DECLINED,
-        who=[car, SYSTEM],
+        who=[car, SIGNATORY, SYSTEM],
         check=[reason],
         writes=["answered_by", "answer_note", "evidence"],
         stamps=["answered_at"],
-        tell=["proposal_declined"],
+        tell=["proposal_declined", "proposal_answered"],
     )
     def decline_proposal(self) -> None:
         """The customer declines: revise it, or close the request as declined (D9)."""

@@ -127,7 +127,15 @@ def discoveries(request: HttpRequest) -> HttpResponse:
 def _visible(request: HttpRequest) -> QuerySet[Proposal]:
     return (
         Proposal.objects.visible_to(request.user)
-        .select_related("request__agency", "request__contact", "pdf", "evidence", "discovery")
+        .select_related(
+            "request__agency",
+            "request__contact",
+            "pdf",
+            "evidence",
+            "discovery",
+            "answer__contact",
+            "answer__recorded_by",
+        )
         .prefetch_related("lines__part_rate__part")
     )
 
@@ -170,6 +178,7 @@ def proposal_page(request: HttpRequest, reference: str) -> HttpResponse:
         "proposal": proposal,
         "req": proposal.request,
         "lines": proposal.lines.all(),
+        "answer": getattr(proposal, "answer", None),
         "versions": versions.prefetch_related("lines"),
         "orders": proposal.purchase_orders.select_related("attachment", "recorded_by"),
     }

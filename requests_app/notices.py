@@ -18,10 +18,10 @@ CLOSING = ("fulfill", "notify_and_close")
 Audience = Callable[["Request", "Event"], Iterable[Recipient]]
 
 
-def _contact(request: "Request", contact: Any, watcher: Any = None) -> Recipient:
+def _contact(request: "Request", contact: Any, watcher: Any = None, then: str = "") -> Recipient:
     """A customer with their own link; whoever only watches can stop it by theirs (X9)."""
     facts = {
-        "link": sealed_url(request, contact),
+        "link": sealed_url(request, contact, then),
         "reply_to": reply_address(request, contact),
     }
     if watcher is not None:
@@ -118,11 +118,30 @@ def team(request: "Request", event: "Event") -> Iterable[Recipient]:
             yield from _staff(request, member.user)
 
 
+def proposal_readers(request: "Request", event: "Event") -> Iterable[Recipient]:
+    """Customers, and who may sign for the agency, each with a link to the proposal (S1.7d)."""
+    for contact in request.agency.contacts.signatories().exclude(email=""):
+        yield _contact(request, contact, then="proposal/")
+    yield from customers(request, event)
+    if request.contact.email:
+        yield _contact(request, request.contact, then="proposal/")
+
+
+def who_proposes(request: "Request", event: "Event") -> Iterable[Recipient]:
+    """The representative and the discovery team, unless they did it themselves."""
+    told = [*representative(request, event), *team(request, event)]
+    return [r for r in told if r.user is None or r.user.pk != event.actor_id]
+
+
 AUDIENCES: dict[str, Audience] = {
     "received": customers,
     "routed": customers,
     "discovery_started": customers,
-    "proposal_issued": customers,
+    "proposal_issued": proposal_readers,
+    "proposal_expiring": proposal_readers,
+    "proposal_unanswered": who_proposes,
+    "proposal_answered": who_proposes,
+    "changes_asked": who_proposes,
     "proposal_accepted": customers,
     "proposal_declined": customers,
     "scheduled": customers,
@@ -166,7 +185,8 @@ def recipients(request: "Request", template: str, event: "Event") -> list[Recipi
 def context(request: "Request", template: str, event: "Event") -> dict[str, Any]:
     """Plain facts for the templates; a notice is rendered when it is sent."""
     entry = request.schedule_entries.active().first() if template == "scheduled" else None
-    proposal = request.proposals.order_by("version").last() if "proposal" in template else None
+    offered = "proposal" in template or template == "changes_asked"
+    proposal = request.proposals.order_by("version").last() if offered else None
     return {
         "reference": request.reference,
         "title": request.title,
@@ -184,6 +204,8 @@ def context(request: "Request", template: str, event: "Event") -> dict[str, Any]
         "last_day": str(entry.last_day) if entry else "",
         "proposal": str(proposal) if proposal else "",
         "valid_until": str(proposal.valid_until) if proposal and proposal.valid_until else "",
+        "answered_by": proposal.answered_by if proposal else "",
+        "verdict": str(proposal.get_state_display()) if proposal else "",
         "by": event.actor_name,
         "address": event.facts.get("to", ""),
         "reopen_days": settings.THROUGHLINE["REOPEN_DAYS"],

@@ -16,7 +16,6 @@ from requests_app.models import (
     CaseEntry,
     InboundMessage,
     Link,
-    Question,
     Request,
     TriageDecision,
     Watcher,
@@ -90,9 +89,7 @@ def page_context(
         "links": links_of(req) if represents else [],
         "withdrawal": withdrawal_asked(req),
         "ratings": list(req.ratings.all()),
-        "questions": list(req.questions.waiting().prefetch_related("reminders"))
-        if req.is_on_hold
-        else [],
+        "questions": list(req.questions.waiting()) if req.is_on_hold else [],
         "entries": _page(_entries(req), params.get("updates"), ENTRIES),
         "files": files,
         "loose_files": [f for f in files if f.entry_id is None],
@@ -187,13 +184,6 @@ def _representative(req: Request) -> str:
     if person.is_away and person.deputy is not None:
         return f"{person.deputy}, deputy of {person}"
     return str(person)
-
-
-def _questions(req: Request) -> list[Question]:
-    """What the customer was asked and has not answered, with the reminders."""
-    if not req.is_on_hold:
-        return []
-    return list(req.questions.waiting().prefetch_related("reminders"))
 
 
 def _files(req: Request) -> Any:

@@ -1,10 +1,13 @@
 """Stories that go through discovery: new services, new customers, parts (D1-D13)."""
 
+import uuid
 from datetime import timedelta
 
-from asd.models import Agreement
+from asd.models import Agency, Agreement
 from config.demo.enhancement_stories import billed, triaged, worked
 from config.demo.teller import Story, Teller
+from notifications.models import Notice
+from requests_app import public_intake
 from requests_app.states import S
 from workflow import clock
 
@@ -19,10 +22,10 @@ IDEAS = [
 ]
 
 
-def discovered(t: Teller) -> Story:
+def discovered(t: Teller, agencies: list[Agency] | None = None) -> Story:
     """From intake to client discovery finalised (D4-D7)."""
     title, text = t.rng.choice(IDEAS)
-    t.begin(t.org.others + t.org.current[:3], None, title, text)
+    t.begin(agencies or t.org.others + t.org.current[:3], None, title, text)
     yield t.hours(1, 8)
     t.do("triage", t.rep, service="", service_known="yes", decision="discovery",
          override_reason="Nothing in the catalogue comes near it.")  # fmt: skip
@@ -83,6 +86,45 @@ def offered(t: Teller, new_service: str) -> Story:
          provider_group=group.pk, service_level="one_off", estimate_hours="12")  # fmt: skip
 
 
+def undecided(t: Teller) -> Story:
+    """A proposal that waits for the customer; once it is accepted the request moves on (D9)."""
+    yield from discovered(t, t.org.current[:1])
+    service = t.rng.choice(t.org.services)
+    t.do("draft_proposal", t.rep, summary="Set-up at both places, with the network socket.",
+         terms="Payment within 30 days of the work being done.",
+         valid_until=(clock.today() + timedelta(days=60)).isoformat())  # fmt: skip
+    t.do("add_proposal_line", t.rep, kind="labour", description="Set-up", quantity="12",
+         unit="hour", rate="85")  # fmt: skip
+    t.do("add_proposal_line", t.rep, kind="recurring", description="Care", quantity="2",
+         unit="place", rate="40")  # fmt: skip
+    t.do("state_outcome", t.rep, ending="proposal", kind="enhancement", service=service.pk,
+         provider_group=service.provider_group_id, service_level="one_off",
+         estimate_hours="12")  # fmt: skip
+    t.do("parts_question", t.rep, parts_required="no")
+    t.do("issue_proposal", t.rep)
+    yield 4000
+
+
+def by_web(t: Teller) -> Story:
+    """Sent by the customer's own form and confirmed; the second one sounds like the first (X10)."""
+    agency, count = t.org.current[0], t.rng.randint(3, 9)
+    intake = public_intake.submit(
+        key=uuid.UUID(int=t.rng.getrandbits(128), version=4),
+        address="",
+        files=[],
+        agency=agency,
+        name="Nova Newcomer",
+        email=f"nova@{agency.contacts.exclude(email='').first().email.partition('@')[2]}",
+        phone="555-0199",
+        service=None,
+        title=f"Screens for {count} meeting rooms",
+        description="We would like to show the day's bookings at the door of each room.",
+    )
+    asked = Notice.objects.get(key__startswith=f"intake:{intake.pk}:")
+    t.request = public_intake.confirm(asked.context["link"].rstrip("/").rpartition("/")[2])
+    yield 4000
+
+
 def with_parts(t: Teller) -> Story:
     """A new service with parts, from intake to closed (D1-D13, F13, F14)."""
     yield from discovered(t)
@@ -136,6 +178,8 @@ def sent_back(t: Teller) -> Story:
 
 DISCOVERY_STORIES = [
     (discovered, "", 5, 2, 7),
+    (undecided, "", 1, 20, 21),
+    (by_web, "", 2, 3, 5),
     (with_parts, S.PARTS_MAINTENANCE, 4, 14, 18),
     (sent_back, "", 3, 6, 12),
     (with_parts, "", 5, 45, 115),

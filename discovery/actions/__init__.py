@@ -1,6 +1,15 @@
 """What people do in discovery, with proposals and with parts; found by the registry."""
 
-from discovery import sections
-from discovery.actions import corrections, discovery, parts, proposals, undoing
+from discovery import customer_sections, sections
+from discovery.actions import answers, corrections, discovery, parts, proposals, undoing
 
-__all__ = ["corrections", "discovery", "parts", "proposals", "sections", "undoing"]
+__all__ = [
+    "answers",
+    "corrections",
+    "customer_sections",
+    "discovery",
+    "parts",
+    "proposals",
+    "sections",
+    "undoing",
+]

@@ -296,14 +296,17 @@ def state_outcome(
         given=given_of(Discovery, "complete", discovery_of), when=PROPOSING, place="next",
         order=25)  # fmt: skip
 def complete_discovery(request: Request, *, by: Actor) -> Request:
-    """The outcome becomes the request's, and it moves on by itself (D3, D9, D13)."""
+    """The outcome becomes the request's, and it moves on by itself (D3, D9, D13).
+
+    After a customer's acceptance the system does it; parts maintenance then waits for the CAR.
+    """
     discovery = advance(request.discovery, "complete", by=by)
     if discovery.ending == Ending.NOTHING_NEEDED:
         return request
     if discovery.outcome_kind == Kind.ASSISTANCE and not no_charge_nor_new_service(request):
         raise Refused(no_charge_nor_new_service.sentence)
     _take_over(request, discovery, by)
-    if discovery.parts_required:
+    if discovery.parts_required and by.kind == "person":
         request = advance(request, "start_parts_maintenance", by=by)
     return move_on(request, by)
 

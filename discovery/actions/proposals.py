@@ -11,7 +11,6 @@ from discovery.current import (
     discovery_of,
     draft_of,
     given_of,
-    issued_of,
     latest,
     proposals_of,
     who_of,
@@ -36,11 +35,6 @@ BEFORE_NOTICE = [s for s in OPEN if s not in (S.BILLING, S.CUSTOMER_NOTICE)]
 @guard("There is no draft of a proposal.")
 def has_draft(request: Request) -> bool:
     return draft_of(request) is not None
-
-
-@guard("No proposal waits for the customer's answer.")
-def is_issued(request: Request) -> bool:
-    return issued_of(request) is not None
 
 
 @guard("There is no draft and no proposal that waits for an answer.")
@@ -160,72 +154,6 @@ def issue_proposal(request: Request, *, by: Actor) -> Proposal:
     )
     proposal.save(update_fields=["pdf"])
     return advance(proposal, "issue", by=by, sha256=proposal.pdf.sha256)
-
-
-@action("record_acceptance", "Record the acceptance", model=REQUEST, at=BEFORE_NOTICE,
-        form=proposal_forms.AcceptForm, who=who_of(Proposal, "accept"),
-        given=given_of(Proposal, "accept", issued_of), when=is_issued, place="next",
-        order=59)  # fmt: skip
-def record_acceptance(
-    request: Request, *, by: Actor, answered_by: str, note: str, evidence: Any = None
-) -> Proposal:
-    """The customer accepted, with evidence: on paper, by mail, by word (D9)."""
-    proposal = issued_of(request)
-    kept = (
-        store(request, evidence, by=by, purpose=Attachment.Purpose.EVIDENCE) if evidence else None
-    )
-    accepted = advance(
-        proposal, "accept", by=by, answered_by=answered_by, answer_note=note, evidence=kept
-    )
-    for other in request.proposals.filter(state="accepted", pass_number=request.pass_number):
-        if other.pk != accepted.pk:
-            advance(other, "supersede", by=SYSTEM.caused_by(by))
-    _carry_purchase_order(request, accepted, by)
-    move_on(request, by)
-    return accepted
-
-
-def _carry_purchase_order(request: Request, proposal: Proposal, by: Actor) -> None:
-    """The PO of an earlier version answers this one too where it covers the new total (D9, D12)."""
-    if proposal.has_purchase_order:
-        return
-    covering = request.purchase_orders.filter(
-        proposal__pass_number=request.pass_number,
-        attachment__isnull=False,
-        currency=proposal.currency,
-        amount__gte=proposal.total,
-    ).last()
-    if covering is None:
-        return
-    PurchaseOrder.objects.create(
-        request=request,
-        proposal=proposal,
-        number=covering.number,
-        amount=covering.amount,
-        currency=covering.currency,
-        issued_on=covering.issued_on,
-        attachment=covering.attachment,
-        recorded_by=by.user,
-        at=clock.now(),
-    )
-    facts = {"number": covering.number, "amount": covering.amount, "proposal": str(proposal)}
-    record(proposal, "carry_purchase_order", by=SYSTEM.caused_by(by), facts=facts)
-
-
-@action("record_decline", "Record that it was declined", model=REQUEST, at=BEFORE_NOTICE,
-        form=proposal_forms.AnswerNoForm, who=[car], given=[is_issued], when=is_issued,
-        place="proposals", order=60)  # fmt: skip
-def record_decline(
-    request: Request, *, by: Actor, answered_by: str, reason: str, evidence: Any = None
-) -> Proposal:
-    """The customer declined: revise it, or decline the request (D9)."""
-    kept = (
-        store(request, evidence, by=by, purpose=Attachment.Purpose.EVIDENCE) if evidence else None
-    )
-    return advance(
-        issued_of(request), "decline_proposal", by=by, reason=reason, answered_by=answered_by,
-        answer_note=reason, evidence=kept,
-    )  # fmt: skip
 
 
 @guard("The last proposal was not declined, or another one is open.")

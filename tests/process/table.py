@@ -129,6 +129,7 @@ GIVEN: dict[tuple[str, str], set[str]] = {
 
 # The smaller machines: step, from, to, who.
 OFFICE, TEAM, MANAGER = "billing office", "discovery team", "ASD manager"
+SIGNATORY = "authorised signatory"
 REPRESENTS = "the account representative of the request"
 EARLY = ["documenting", "assembling", "client_discovery"]
 LIVE_LINE = ["requested", "rated", "coded", "listed", "ordered"]
@@ -140,13 +141,13 @@ SMALL: dict[str, list[tuple[str, list[str], str, list[str]]]] = {
         ("finalise", ["client_discovery"], "proposing", [CAR, TEAM]),
         ("reopen_findings", ["proposing"], "client_discovery", [CAR]),
         ("shorten", EARLY, "proposing", [CAR]),
-        ("complete", ["proposing"], "complete", [CAR]),
+        ("complete", ["proposing"], "complete", [CAR, SYSTEM]),
         ("abandon", [*EARLY, "proposing"], "abandoned", [CAR, SYSTEM]),
     ],
     "discovery.proposal": [
         ("issue", ["draft"], "issued", [CAR, TEAM]),
-        ("accept", ["issued"], "accepted", [CAR, SYSTEM]),
-        ("decline_proposal", ["issued"], "declined", [CAR, SYSTEM]),
+        ("accept", ["issued"], "accepted", [CAR, SIGNATORY, SYSTEM]),
+        ("decline_proposal", ["issued"], "declined", [CAR, SIGNATORY, SYSTEM]),
         ("expire", ["issued"], "expired", [CAR, SYSTEM]),
         ("supersede", ["draft", "issued", "accepted"], "superseded", [CAR, TEAM, SYSTEM]),
         ("withdraw", ["draft", "issued"], "withdrawn", [CAR, SYSTEM]),

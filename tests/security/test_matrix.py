@@ -75,6 +75,8 @@ AUDIENCE: dict[str, tuple[set[str], int]] = {
     "requests_mail_message": REQUEST,
     "requests_mail_raw": REQUEST,
     "requests_mail_action": POST_ONLY,
+    "discovery_customer": (set(), 404),  # no cookie of a link
+    "discovery_customer_pdf": (set(), 404),
     "discovery_list": STAFF,
     "discovery_proposals": STAFF,
     "discovery_proposal": REQUEST,
@@ -141,6 +143,7 @@ NO_LOGIN = {"login", "logout", "password_reset", "password_reset_done", "passwor
             "healthz", "readyz", "metrics", "requests_public",
             "requests_public_agencies", "requests_public_services", "requests_public_sent",
             "requests_public_confirm", "requests_public_link",
+            "discovery_customer", "discovery_customer_pdf",
             "requests_lost", "requests_track", "requests_track_then",
             "requests_tracked", "requests_tracked_action", "requests_tracked_file",
             "requests_rate", "requests_rate_score", "requests_unsubscribe",

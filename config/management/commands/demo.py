@@ -4,10 +4,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from config.demo.letters import deliver_all
 from config.demo.organisation import PASSWORD, build
 from config.demo.stories import tell_all
+from discovery.models import Proposal
 from requests_app.models import Request
+from requests_app.tracking import tracking_url
 
 
 class Command(BaseCommand):
@@ -23,5 +24,9 @@ class Command(BaseCommand):
             self.stdout.write("Accounts and services are up to date; there are requests already.")
             return
         made = tell_all(organisation, requests, seed)
-        deliver_all()
         self.stdout.write(f"{made} requests made. Every account's password is {PASSWORD}.")
+        waiting = Proposal.objects.filter(state="issued").order_by("pk").last()
+        if waiting is not None:
+            signatory = waiting.request.agency.contacts.signatories().first()
+            address = tracking_url(waiting.request, signatory, "proposal/")
+            self.stdout.write(f"A customer's page, with a proposal to decide on: {address}")
