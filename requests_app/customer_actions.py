@@ -109,6 +109,7 @@ def drop(request: Request, watcher: Watcher, *, by: Actor, name: str) -> None:
         who=[REQUESTER], given=[not_rated], place="customer", order=20)  # fmt: skip
 def rate(request: Request, *, by: Actor, score: int, comment: str) -> Rating:
     """How it went, once per pass; a low score reaches the representative at once."""
+    assert request.closed_at is not None
     made = Rating.objects.create(
         request=request,
         pass_number=request.pass_number,

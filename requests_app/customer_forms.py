@@ -24,7 +24,7 @@ class AnswerForm(ActionForm):
         widget=forms.Textarea(attrs={"rows": 4}),
         label=_("Your message"),
     )
-    files = FilesField(label=_("Files"))
+    files = FilesField(label=_("Files"))  # type: ignore[assignment]
 
     def clean_files(self) -> list[Any]:
         files: list[Any] = self.cleaned_data["files"]

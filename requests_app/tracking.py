@@ -9,12 +9,12 @@ whatever its mails say, and one whose secret no longer fits (the key was changed
 """
 
 import hashlib
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.signing import BadSignature, TimestampSigner
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare, salted_hmac
 
@@ -96,7 +96,7 @@ def find(text: str) -> TrackingToken | None:
     return found
 
 
-def revoke(tokens: Iterable[TrackingToken] | Any) -> int:
+def revoke(tokens: QuerySet[TrackingToken]) -> int:
     """End addresses for good, with the cookies they were exchanged for; says how many."""
     return int(tokens.filter(revoked_at__isnull=True).update(revoked_at=clock.now()))
 

@@ -31,7 +31,7 @@ from workflow.registry import InvalidFacts, perform
 
 LANGUAGE = "tracked_language"
 THEN = re.compile(r"[a-z0-9/-]{0,60}")
-View = Callable[..., HttpResponse]
+View = Callable[..., Any]
 
 
 def _private(response: HttpResponse, referrer: str = "same-origin") -> HttpResponse:
