@@ -68,11 +68,31 @@ def database(name: str) -> dict[str, object]:
     }
 
 
+MAIL_SERVICES = {  # the settings of anymail that user and password of the address stand for
+    "brevo": ("BREVO_API_KEY",),
+    "mailersend": ("MAILERSEND_API_TOKEN",),
+    "mailgun": ("MAILGUN_API_KEY",),
+    "mailjet": ("MAILJET_API_KEY", "MAILJET_SECRET_KEY"),
+    "mandrill": ("MANDRILL_API_KEY",),
+    "postmark": ("POSTMARK_SERVER_TOKEN",),
+    "resend": ("RESEND_API_KEY",),
+    "sendgrid": ("SENDGRID_API_KEY",),
+    "sparkpost": ("SPARKPOST_API_KEY",),
+}
+
+
 def email(name: str, default: str | None) -> dict[str, object]:
-    """smtp://user:password@host:port, or smtps:// and smtp+tls:// for encrypted ones."""
+    """smtp://user:password@host:port, or smtps:// and smtp+tls:// for encrypted ones.
+
+    anymail+<service>://token@ for a mail service, such as anymail+postmark://token@.
+    """
     ports = {"smtp": 25, "smtps": 465, "smtp+tls": 587}
-    parts = url(name, tuple(ports), default)
+    services = tuple(f"anymail+{service}" for service in MAIL_SERVICES)
+    parts = url(name, (*ports, *services), default)
+    if parts.scheme in services:
+        return _mail_service(name, parts)
     return {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
         "EMAIL_HOST": parts.hostname or "localhost",
         "EMAIL_PORT": parts.port or ports[parts.scheme],
         "EMAIL_HOST_USER": unquote(parts.username or ""),
@@ -80,6 +100,21 @@ def email(name: str, default: str | None) -> dict[str, object]:
         "EMAIL_USE_SSL": parts.scheme == "smtps",
         "EMAIL_USE_TLS": parts.scheme == "smtp+tls",
     }
+
+
+def _mail_service(name: str, parts: SplitResult) -> dict[str, object]:
+    service = parts.scheme.removeprefix("anymail+")
+    keys = MAIL_SERVICES[service]
+    given = [unquote(parts.username or ""), unquote(parts.password or "")][: len(keys)]
+    if not all(given):
+        wanted = ":".join(key.rpartition("_")[2].lower() for key in keys)
+        raise ImproperlyConfigured(f"{name} must be anymail+{service}://{wanted}@.")
+    settings: dict[str, object] = {
+        f"ANYMAIL_{key}": value for key, value in zip(keys, given, strict=True)
+    }
+    if service == "mailgun" and parts.hostname:
+        settings["ANYMAIL_MAILGUN_SENDER_DOMAIN"] = parts.hostname
+    return {"EMAIL_BACKEND": f"anymail.backends.{service}.EmailBackend", **settings}
 
 
 def imap(name: str) -> dict[str, object]:

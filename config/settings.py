@@ -147,7 +147,6 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 EMAIL_TIMEOUT = 20
 globals().update(env.email("EMAIL_URL", "smtp://127.0.0.1:25" if LOCAL else None))
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"Throughline <no-reply@{_base.hostname}>")

@@ -1,4 +1,4 @@
-"""A mail server that takes everything and keeps nothing: `python -m bench.sink PORT`."""
+"""A mail server that takes everything and keeps nothing: `python -m bench._sink PORT`."""
 
 import asyncio
 import sys
