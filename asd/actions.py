@@ -22,6 +22,7 @@ from workflow.actors import Actor, as_actor
 from workflow.door import advance, record
 from workflow.machine import Refused
 from workflow.models import User
+from workflow.upkeep import edited
 
 # Services
 
@@ -172,6 +173,7 @@ def save_agreement(agreement: Agreement, *, by: User, parts: list[Any]) -> Agree
         for formset in parts:
             formset.instance = agreement
             formset.save()
+        edited("agency", agreement.agency)
     return agreement
 
 

@@ -26,6 +26,7 @@ from workflow import clock
 from workflow.admin import NoDelete, ReadOnly
 from workflow.door import advance
 from workflow.machine import Refused
+from workflow.upkeep import Upkeep
 
 
 class Tracked:
@@ -88,7 +89,8 @@ class UsedInline(ReadOnly, admin.TabularInline):
 
 
 @admin.register(Agency)
-class AgencyAdmin(Tracked, NoDelete, admin.ModelAdmin):
+class AgencyAdmin(Upkeep, Tracked, NoDelete, admin.ModelAdmin):
+    topic = "agency"
     list_display = [
         "name", "code", "current", "representative", "deputy", "known_to_billing", "is_active",
     ]  # fmt: skip
@@ -162,7 +164,8 @@ class RateInline(Compact, admin.TabularInline):
 
 
 @admin.register(Agreement)
-class AgreementAdmin(Tracked, NoDelete, admin.ModelAdmin):
+class AgreementAdmin(Upkeep, Tracked, NoDelete, admin.ModelAdmin):
+    topic = "agency"
     list_display = [
         "reference", "agency", "kind", "standing", "starts_on", "ends_on", "covers", "rated",
     ]  # fmt: skip
@@ -179,6 +182,9 @@ class AgreementAdmin(Tracked, NoDelete, admin.ModelAdmin):
         return counted.annotate(
             covers=Count("covered", distinct=True), rated=Count("rates", distinct=True)
         )
+
+    def kept(self, obj: Agreement) -> Agency:
+        return obj.agency
 
     @admin.display(description="services", ordering="covers")
     def covers(self, agreement: Agreement) -> int:

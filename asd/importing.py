@@ -17,6 +17,7 @@ from django.forms.models import model_to_dict
 from asd.actions import free_slug
 from asd.forms import AgencyForm, AgreementForm, ContactForm, CoveredForm, RateForm, ServiceForm
 from asd.models import Agency, Agreement, Contact, CoveredService, RateCardLine, Service, normalised
+from workflow.upkeep import edited
 
 YES = {"yes", "y", "true", "1", "x"}
 NO = {"no", "n", "false", "0", ""}
@@ -309,6 +310,7 @@ def take_sla(row: dict[str, str], report: Report) -> Any:
     if service is None:
         raise BadRow(f"service: there is no service {row['service']}.")
     _take_coverage(report, saved, service, row)
+    edited("agency", agency)
     if row.get("rate"):
         _take_rate(report, saved, service, row)
     return saved.pk, service.pk, row.get("unit", ""), row.get("rate_from", "")

@@ -227,6 +227,9 @@ CELERY_BEAT_SCHEDULE = {
     "send links asked for": {"task": "requests_app.tasks.send_links", "schedule": 30.0},
     "revoke links": {"task": "requests_app.tasks.revoke_links", "schedule": 3600.0},
     "remind of proposals": {"task": "discovery.tasks.remind_proposals", "schedule": 3600.0},
+    "daily digests": {"task": "requests_app.tasks.send_digests", "schedule": 300.0},
+    "escalate": {"task": "requests_app.tasks.escalate", "schedule": 60.0},
+    "set stale clocks": {"task": "requests_app.tasks.freshen_clocks", "schedule": 60.0},
     "expire proposals": {"task": "discovery.tasks.expire_proposals", "schedule": 3600.0},
     "plans that were asked for": {"task": "fulfillment.tasks.sweep_plans", "schedule": 30.0},
 }
@@ -255,6 +258,7 @@ THROUGHLINE: dict[str, Any] = {
     "MAX_MAIL_MB": 40,
     "MAIL_ANSWERS_PER_HOUR": 5,
     "REPLAN_SECONDS": 7,  # for the solver; with reading and checking a plan stays within 10 s
+    "DIGEST_HOUR": 7,
 }
 
 LOGGING = {

@@ -21,6 +21,7 @@ from fulfillment.models import (
     TimeEntry,
 )
 from workflow.admin import ReadOnly
+from workflow.upkeep import Upkeep
 
 
 class MembershipInline(admin.TabularInline):
@@ -30,7 +31,8 @@ class MembershipInline(admin.TabularInline):
 
 
 @admin.register(ProviderGroup)
-class ProviderGroupAdmin(admin.ModelAdmin):
+class ProviderGroupAdmin(Upkeep, admin.ModelAdmin):
+    topic = "group"
     list_display = ["name", "slug", "calendar", "focus", "member_count", "leads", "is_active"]
     list_filter = ["is_active", "calendar"]
     list_select_related = ["calendar"]

@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import F, QuerySet
 
 from fulfillment.days_off import DaysOff
+from fulfillment.leave import leaves_of, there_on
 from fulfillment.models import DayCapacity, Membership, ProviderGroup
 from workflow import clock
 from workflow.worktime import Hours, hours_of
@@ -91,15 +92,22 @@ class Workforce:
         self.members = list(
             Membership.objects.filter(group=group, user__is_active=True).select_related("user")
         )
+        self.leaves = leaves_of(m.user_id for m in self.members)
 
     def minutes(self, day: date) -> int:
         """Minutes of planned work the group can take on: none on days off."""
         open_for = self.hours.minutes_on(day)
         if not open_for:
             return 0
-        there = (m for m in self.members if not _away(m, day))
-        own = sum(min(m.hours_per_day * 60, Decimal(open_for)) for m in there)
+        own = sum(self.minutes_of(member, day) for member in self.members)
         return int(own * self.group.focus)
+
+    def minutes_of(self, member: Membership, day: date) -> Decimal:
+        """Minutes that one member is at work: own hours, within the group's, less leave."""
+        if _away(member, day):
+            return Decimal(0)
+        own = min(member.hours_on(day) * 60, Decimal(self.hours.minutes_on(day)))
+        return own * there_on(day, self.leaves.get(member.user_id, ()))
 
     def working_days(self, first: date, last: date) -> list[date]:
         """The days from first to last on which the group works."""

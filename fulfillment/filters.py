@@ -7,11 +7,12 @@ from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 
 from asd.models import Agency, Service, normalised
-from fulfillment.lists import ON_WORK_LIST, at_risk_q, late_q
+from fulfillment.lists import ON_WORK_LIST
+from requests_app import standing
 from requests_app.models import Request
 from requests_app.states import Priority, State
 
-ATTENTION = [("late", "Overdue"), ("risk", "At risk"), ("held", "On hold")]
+ATTENTION = [*standing.CHOICES, ("held", "On hold")]
 
 
 class QueueFilter(django_filters.FilterSet):
@@ -47,10 +48,10 @@ class QueueFilter(django_filters.FilterSet):
         return queryset.filter(Q(title__icontains=text) | Q(reference__icontains=text))
 
     def needing_attention(self, queryset: Any, name: str, value: str) -> QuerySet[Request]:
-        """Overdue, at risk, or on hold (F1)."""
+        """Overdue, at risk, due soon, its clock stopped, or on hold (F1)."""
         if value == "held":
             return queryset.filter(held_since__isnull=False)
-        return queryset.filter(late_q() if value == "late" else at_risk_q())
+        return queryset.filter(standing.q_of(value))
 
 
 class PendingFilter(QueueFilter):

@@ -2,25 +2,20 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import (
-    BooleanField,
     Count,
     DecimalField,
-    ExpressionWrapper,
-    F,
     Min,
     OuterRef,
     Prefetch,
     Q,
     Subquery,
     Sum,
+    prefetch_related_objects,
 )
-from django.db.models.lookups import LessThan
-from django.utils import timezone
 
 from fulfillment.models import (
     PlanItem,
@@ -30,8 +25,10 @@ from fulfillment.models import (
     TimeEntry,
 )
 from requests_app.models import Request
+from requests_app.standing import at_risk_q, late_q
 from requests_app.states import S
 from workflow import clock
+from workflow.worktime import Hours, hours_of, over_a_working_day
 
 if TYPE_CHECKING:
     from workflow.models import User
@@ -41,28 +38,11 @@ RULE = (
     "What is on hold waits its turn and is left out by Take next."
 )
 ON_WORK_LIST = (S.PLANNING, S.IN_FULFILLMENT, S.TESTING)
-AT_RISK_SHARE = Decimal("0.75")
-
-
-def late_q() -> Q:
-    """Past its due moment, with the clock running (F1)."""
-    return Q(due_at__lt=clock.now(), held_since__isnull=True)
-
-
-def at_risk_q() -> Any:
-    """Three quarters of its time have gone and it is not yet late (F1)."""
-    spent = ExpressionWrapper(
-        F("created_at") + (F("due_at") - F("created_at")) * float(AT_RISK_SHARE),
-        output_field=Request._meta.get_field("due_at"),
-    )
-    return Q(due_at__gte=clock.now(), held_since__isnull=True) & LessThan(spent, clock.now())
 
 
 def of_group(group: ProviderGroup, user: "User") -> Any:
     """What this person may see of the group's requests, with what a row shows."""
-    risk = ExpressionWrapper(at_risk_q(), output_field=BooleanField())
-    mine = Request.objects.visible_to(user).filter(provider_group=group)
-    return mine.for_list().annotate(at_risk=risk)
+    return Request.objects.visible_to(user).filter(provider_group=group).for_list()
 
 
 def pending(group: ProviderGroup, user: "User") -> Any:
@@ -173,10 +153,11 @@ class Glance:
     checks: dict[str, QueueCheck]
     missed: int
     is_mine: bool
+    hours: Hours
 
     def _check(self, queue: str, count: int) -> dict[str, Any]:
         check = self.checks.get(queue)
-        stale = count > 0 and (check is None or _day(check.at) < clock.today())
+        stale = count > 0 and (check is None or over_a_working_day(check.at, self.hours))
         return {"check": check, "stale": stale}
 
     @property
@@ -209,13 +190,17 @@ class Glance:
         ]
 
 
-def _day(at: Any) -> date:
-    return timezone.localdate(at)
+def hours_of_groups(groups: list[ProviderGroup]) -> dict[int, Hours]:
+    """The calendars of many groups, in a handful of queries."""
+    prefetch_related_objects(groups, "calendar__hours", "calendar__exceptions")
+    default = hours_of(None)
+    return {g.pk: hours_of(g.calendar) if g.calendar else default for g in groups}
 
 
 def glance(groups: Iterable[ProviderGroup], user: "User") -> list[Glance]:
     """Counts, oldest, at risk and last checked of many groups, in a handful of queries (F3)."""
     groups, mine = list(groups), user.group_ids
+    hours = hours_of_groups(groups)
     pks = [g.pk for g in groups]
     counts = {row["provider_group"]: row for row in _counted(pks)}
     checks: dict[int, dict[str, QueueCheck]] = {}
@@ -233,7 +218,14 @@ def glance(groups: Iterable[ProviderGroup], user: "User") -> list[Glance]:
         .annotate(n=Count("pk"))
     )
     return [
-        Glance(g, counts.get(g.pk, {}), checks.get(g.pk, {}), gone.get(g.pk, 0), g.pk in mine)
+        Glance(
+            g,
+            counts.get(g.pk, {}),
+            checks.get(g.pk, {}),
+            gone.get(g.pk, 0),
+            g.pk in mine,
+            hours[g.pk],
+        )
         for g in groups
     ]
 

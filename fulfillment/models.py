@@ -1,11 +1,13 @@
 """Provider groups with their calendars, the 60-day schedule, work plans, time and tests."""
 
 import uuid
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pghistory
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -43,6 +45,12 @@ class ProviderGroup(models.Model):
     slug = models.SlugField(max_length=80, unique=True)
     description = models.TextField(blank=True)
     email = models.EmailField(blank=True)
+    digest_to = models.CharField(
+        _("daily digest to"),
+        max_length=8,
+        choices=[("leads", _("Leads")), ("members", _("All members")), ("nobody", _("Nobody"))],
+        default="leads",
+    )
     calendar = models.ForeignKey(
         Calendar, models.PROTECT, null=True, blank=True, related_name="groups"
     )
@@ -83,6 +91,13 @@ class Membership(models.Model):
         validators=[MinValueValidator(0)],
         help_text=_("Part time is less than eight."),
     )
+    week = ArrayField(
+        models.DecimalField(max_digits=4, decimal_places=2, validators=[MinValueValidator(0)]),
+        size=7,
+        null=True,
+        blank=True,
+        help_text=_("Hours from Monday to Sunday where they differ by day; empty means every day."),
+    )
 
     class Meta:
         ordering = ["-is_lead", "user__username"]
@@ -92,10 +107,17 @@ class Membership(models.Model):
                 condition=Q(hours_per_day__gte=0, hours_per_day__lte=24),
                 name="member_hours_fit_a_day",
             ),
+            models.CheckConstraint(
+                condition=Q(week__isnull=True) | Q(week__len=7), name="member_week_has_seven_days"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.user} in {self.group}"
+
+    def hours_on(self, day: date) -> Decimal:
+        """Hours of this weekday, before holidays and leave (F1)."""
+        return self.week[day.weekday()] if self.week else self.hours_per_day
 
 
 class DayCapacity(models.Model):

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect
 from fulfillment.models import ProviderGroup
 from workflow import paging
 from workflow.machine import Refused
+from workflow.worktime import hours_of, over_a_working_day
 
 SIZE = 25
 
@@ -44,6 +45,13 @@ def group_context(request: HttpRequest, group: ProviderGroup, here: str) -> dict
         "works_here": works_here(request, group),
         "leads_here": leads_here(request, group),
     }
+
+
+def checked(group: ProviderGroup, queue: str) -> dict[str, Any]:
+    """When a member last opened the queue, and whether a working day has gone since (F3)."""
+    check = group.checks.filter(queue=queue).select_related("by").first()
+    stale = check is not None and over_a_working_day(check.at, hours_of(group.calendar))
+    return {"check": check, "unopened": stale}
 
 
 def take(

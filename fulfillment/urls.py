@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fulfillment.views import feeds, queues, replan, schedule
+from fulfillment.views import feeds, people, queues, replan, schedule
 
 urlpatterns = [
     # /queues/
@@ -44,5 +44,14 @@ urlpatterns = [
         "queues/<slug:slug>/plan/discard/",
         replan.discard_plan,
         name="fulfillment_replan_discard",
+    ),
+    # /queues/<group>/people/
+    path("queues/<slug:slug>/people/", people.people, name="fulfillment_people"),
+    path("queues/<slug:slug>/people/<int:pk>/hours/", people.hours, name="fulfillment_hours"),
+    path("queues/<slug:slug>/people/<int:pk>/leave/", people.leave, name="fulfillment_leave"),
+    path(
+        "queues/<slug:slug>/people/<int:pk>/leave/<int:leave>/delete/",
+        people.leave_delete,
+        name="fulfillment_leave_delete",
     ),
 ]

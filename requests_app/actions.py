@@ -12,6 +12,7 @@ from requests_app import (
     mail_actions,
     notice_section,
     similar,
+    stale,
     undeliverable,
     unsubscribing,
 )
@@ -22,7 +23,6 @@ from requests_app.intake import take_in
 from requests_app.models import Link, Request, TriageDecision, Watcher
 from requests_app.process import BEFORE_BILLING, INTAKE, QUEUED
 from requests_app.states import CLOSED_STATES, OPEN, Kind, OutOf, S, State, priority_of
-from requests_app.targets import retarget
 from requests_app.triage import recommend, scope_of, standard_from
 from requests_app.who import any_representative, car, member, staff
 from workflow import clock
@@ -38,6 +38,7 @@ __all__ = [
     "mail_actions",
     "notice_section",
     "similar",
+    "stale",
     "undeliverable",
     "unsubscribing",
 ]
@@ -174,12 +175,6 @@ def await_scheduling(request: Request, *, by: Actor) -> Request:
     return advance(request, "await_scheduling", by=by)
 
 
-@consequence("queue_assistance", "await_scheduling", "change_priority", "resume", order=20)
-def keep_targets(request: Request, actor: Actor, facts: dict[str, Any]) -> None:
-    """Due moments follow the agreement, the priority and the pauses (F1)."""
-    retarget(request)
-
-
 @action("return_to_triage", "Return to triage", model=REQUEST, at=QUEUED,
         form=forms.ReturnForm, order=61)  # fmt: skip
 def return_to_triage(request: Request, *, by: Actor, reason: str, why: str) -> Request:
@@ -238,7 +233,6 @@ def begin_next_pass(request: Request, actor: Actor, facts: dict[str, Any]) -> No
     """Guards read the records of the current pass only; charges of earlier ones stand (X3)."""
     request.pass_number += 1
     request.kind = ""
-    request.due_at = request.response_due_at = None
     request.charge_expected = None
     reopen_case(request)
 

@@ -15,15 +15,19 @@ from requests_app.models import (
     Attachment,
     Case,
     CaseEntry,
+    DigestDay,
+    Escalation,
     Link,
     PendingIntake,
     PublicForm,
     Request,
+    TargetDefault,
     TriageDecision,
     Watcher,
 )
 from workflow import clock
 from workflow.admin import ReadOnly
+from workflow.upkeep import Upkeep
 
 __all__ = ["mail_admin"]
 
@@ -82,6 +86,28 @@ class RequestAdmin(ReadOnly, admin.ModelAdmin):
         )
         line = "{}. {} {} ({} to {}) by {}. {}"
         return format_html_join(mark_safe("<br>"), line, told)  # noqa: S308 - a constant
+
+
+@admin.register(TargetDefault)
+class TargetDefaultAdmin(Upkeep, admin.ModelAdmin):
+    """The office's own targets, where no SLA covers the service."""
+
+    topic = "target"
+    list_display = ["kind", "priority", "response_hours", "fulfillment_hours"]
+    list_filter = ["kind"]
+
+
+@admin.register(Escalation)
+class EscalationAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ["at", "request", "pass_number", "level", "target", "rearmed_at"]
+    list_filter = ["level"]
+    list_select_related = ["request"]
+    search_fields = ["request__reference"]
+
+
+@admin.register(DigestDay)
+class DigestDayAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ["day", "at", "sent"]
 
 
 @admin.register(Case)

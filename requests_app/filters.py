@@ -11,9 +11,9 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.http import QueryDict
 
 from asd.models import Agency, Agreement, Service, normalised
+from requests_app import standing
 from requests_app.models import Request, RequestQuerySet
 from requests_app.states import CLOSED_STATES, LANES, Kind, Priority, S, State
-from workflow import clock
 from workflow.models import User
 
 LANE_NAMES = {
@@ -81,7 +81,7 @@ def first_things_first(queryset: Any) -> Any:
         .order_by(
             "unassigned",
             "finished",
-            "late",
+            "-overdue",
             "priority",
             F("due_at").asc(nulls_last=True),
             "created_at",
@@ -135,7 +135,7 @@ class RequestFilter(django_filters.FilterSet):
     priority = django_filters.MultipleChoiceFilter(choices=Priority.choices, label="Priority")
     attention = django_filters.ChoiceFilter(
         choices=[
-            ("overdue", "Overdue"),
+            *standing.CHOICES,
             ("held", "On hold"),
             ("unassigned", "Nobody represents it"),
         ],
@@ -216,7 +216,7 @@ class RequestFilter(django_filters.FilterSet):
             return queryset.filter(held_since__isnull=False)
         if value == "unassigned":
             return queryset.filter(representative__isnull=True)
-        return queryset.open().filter(due_at__lt=clock.now(), held_since__isnull=True)
+        return queryset.open().filter(standing.q_of(value))
 
     def of_current_customers(
         self, queryset: RequestQuerySet, name: str, value: str

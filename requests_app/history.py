@@ -16,7 +16,7 @@ from workflow.models import Event
 from workflow.registry import actions_of
 
 STATES = dict(State.choices)
-QUIET = {"assigned_at", "closed_at", "response_due_at", "target_source", "held_since"}
+QUIET = {"assigned_at", "closed_at", "response_due_at", "held_since"}
 PLAIN = {
     "take_in": "Taken in",
     "triage": "Triage decided",

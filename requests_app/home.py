@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count, DateTimeField, ExpressionWrapper, F, Min, Q, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -13,6 +13,7 @@ from requests_app.models import Request
 from requests_app.notice_section import TITLES, failed_for
 from requests_app.own_work import records_of, tasks_for, waiting_for_others
 from requests_app.pages import waits
+from requests_app.standing import at_risk_q, late_q
 from requests_app.states import S
 from workflow import clock
 from workflow.models import User
@@ -32,33 +33,27 @@ def _groups(user: User) -> QuerySet[Any]:
 
 def teams(user: User) -> QuerySet[Any]:
     """The pending queue, what is at risk and the coming week of each team (F1, F2, F3)."""
-    now, today = clock.now(), clock.today()
-    still = Q(requests__closed_at__isnull=True, requests__held_since__isnull=True)
-    spent = ExpressionWrapper(
-        F("requests__created_at") + (F("requests__due_at") - F("requests__created_at")) * 0.75,
-        output_field=DateTimeField(),
-    )
+    today = clock.today()
     week = Q(
         requests__state=S.SCHEDULED,
         requests__schedule_entries__state="booked",
         requests__schedule_entries__first_day__lte=today + timedelta(days=7),
     )
     pending = Q(requests__state=S.PENDING)
-    late = still & Q(requests__due_at__lt=now)
+    late, risk = late_q("requests__"), at_risk_q("requests__")
 
     def number(which: Q) -> Count:
         return Count("requests", filter=which, distinct=True)
 
     return (
         _groups(user)
-        .alias(spent=spent)
         .annotate(
             pending=number(pending),
             oldest=Min("requests__created_at", filter=pending),
             unscheduled=number(Q(requests__state=S.AWAITING_SCHEDULING)),
             week=number(week),
             late=number(late),
-            risk=number(still & Q(spent__lte=now, requests__due_at__gte=now)),
+            risk=number(risk),
         )
         .order_by("name")
     )

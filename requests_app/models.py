@@ -12,7 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField
 
 from requests_app.case_models import Attachment, Case, CaseEntry
+from requests_app.clock_models import Clocked, Escalation, TargetDefault
 from requests_app.customer_models import LinkAsked, Question, QuestionReminder, Rating
+from requests_app.digest_models import DigestDay
 from requests_app.mail_models import BlockedSender, InboundMessage, InboundRaw, Mailbox
 from requests_app.process import Process
 from requests_app.public_models import PendingFile, PendingIntake, PublicForm
@@ -39,6 +41,8 @@ __all__ = [
     "BlockedSender",
     "Case",
     "CaseEntry",
+    "DigestDay",
+    "Escalation",
     "InboundMessage",
     "InboundRaw",
     "Link",
@@ -51,6 +55,7 @@ __all__ = [
     "QuestionReminder",
     "Rating",
     "Request",
+    "TargetDefault",
     "TriageDecision",
     "Watcher",
 ]
@@ -93,14 +98,10 @@ class RequestQuerySet(models.QuerySet["Request"]):
         return self.filter(provider_group=group, state=S.PENDING)
 
     def by_rule(self) -> "RequestQuerySet":
-        """Who comes first: overdue, then priority, then due date, then age (F4)."""
-        overdue = models.Case(
-            models.When(due_at__lt=clock.now(), held_since__isnull=True, then=0),
-            default=1,
-            output_field=models.SmallIntegerField(),
-        )
-        return self.annotate(late=overdue).order_by(
-            "late", "priority", F("due_at").asc(nulls_last=True), "created_at", "pk"
+        """Who comes first: overdue, then priority, then due date, then age (F4). Stored columns
+        alone, in the order of the index of the queues."""
+        return self.order_by(
+            "-overdue", "priority", F("due_at").asc(nulls_last=True), "created_at", "pk"
         )
 
     def by_receipt(self) -> "RequestQuerySet":
@@ -114,7 +115,7 @@ class RequestQuerySet(models.QuerySet["Request"]):
         )
 
 
-class Request(Process):
+class Request(Process, Clocked):
     """What an agency asks for, from intake to closed. The state moves through the door only."""
 
     class Channel(models.TextChoices):
@@ -171,9 +172,6 @@ class Request(Process):
     urgency = models.PositiveSmallIntegerField(choices=Level, default=Level.MEDIUM)
     priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.NORMAL)
 
-    response_due_at = models.DateTimeField(null=True, blank=True, editable=False)
-    due_at = models.DateTimeField(null=True, blank=True, editable=False)
-    target_source = models.CharField(max_length=120, blank=True, editable=False)
     service_level = models.CharField(max_length=12, blank=True, editable=False)
     estimate_hours = models.DecimalField(max_digits=7, decimal_places=2, null=True, blank=True)
     earliest_on = models.DateField(null=True, blank=True)
@@ -214,7 +212,13 @@ class Request(Process):
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="request_newest"),
             models.Index(
-                fields=["provider_group", "state", "priority", "due_at", "created_at"],
+                "provider_group",
+                "state",
+                F("overdue").desc(),
+                "priority",
+                "due_at",
+                "created_at",
+                "id",
                 name="request_queue",
                 condition=OPEN_Q,
             ),
@@ -229,6 +233,14 @@ class Request(Process):
             models.Index(fields=["state", "-created_at"], name="request_state"),
             models.Index(fields=["agency", "-created_at"], name="request_agency"),
             models.Index(fields=["due_at"], name="request_due", condition=OPEN_Q),
+            models.Index(
+                fields=["alarm_at"], name="request_alarm", condition=Q(alarm_at__isnull=False)
+            ),
+            models.Index(
+                fields=["stale_since"],
+                name="request_stale",
+                condition=Q(stale_since__isnull=False),
+            ),
             GinIndex(fields=["title"], opclasses=["gin_trgm_ops"], name="request_title_trigram"),
             GinIndex(
                 fields=["reference"], opclasses=["gin_trgm_ops"], name="request_reference_trigram"
@@ -249,13 +261,6 @@ class Request(Process):
     def is_on_hold(self) -> bool:
         """On hold is an overlay, not a state (X1)."""
         return self.held_since is not None
-
-    @property
-    def is_overdue(self) -> bool:
-        """Past its due moment with its clock running (F1)."""
-        return bool(
-            self.due_at and self.is_open and not self.is_on_hold and self.due_at < clock.now()
-        )
 
     @property
     def lane(self) -> str:
@@ -346,6 +351,12 @@ class Request(Process):
     def has_sla(self) -> bool:
         """D14: whether the requester is a current customer."""
         return self.agency.is_current()
+
+    def follow(self, event: Event) -> dict[str, list[Any]]:
+        """Its clock follows its history: see requests_app/targets.py (F1)."""
+        from requests_app import targets
+
+        return targets.follow(self, event)
 
     def recipients(self, template: str, event: Event) -> list["Recipient"]:
         """Who is told by a notice: see requests_app/notices.py."""

@@ -133,6 +133,18 @@ def who_proposes(request: "Request", event: "Event") -> Iterable[Recipient]:
     return [r for r in told if r.user is None or r.user.pk != event.actor_id]
 
 
+def desk(request: "Request", event: "Event") -> Iterable[Recipient]:
+    """Who has the work in hand: specialist and leads; where there is nobody, the CAR (F1)."""
+    told = [*specialist(request, event), *leads(request, event)]
+    return told or representative(request, event)
+
+
+def desk_and_representative(request: "Request", event: "Event") -> Iterable[Recipient]:
+    """The desk, and the CAR who answers to the customer (F1)."""
+    yield from desk(request, event)
+    yield from representative(request, event)
+
+
 AUDIENCES: dict[str, Audience] = {
     "received": customers,
     "routed": customers,
@@ -153,6 +165,8 @@ AUDIENCES: dict[str, Audience] = {
     "declined": customers,
     "cancelled": customers,
     "reopened": customers,
+    "at_risk": desk,
+    "overdue": desk_and_representative,
     "queue_new": leads,
     "transferred": leads,
     "parts_started": representative,

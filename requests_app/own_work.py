@@ -9,6 +9,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from requests_app.models import Request
+from requests_app.standing import late_q
 from requests_app.states import FULFILLMENT, S
 from workflow import clock
 from workflow.models import User
@@ -78,7 +79,9 @@ class Task:
 
     @property
     def is_late(self) -> bool:
-        day = self.due
+        if self.until is None:
+            return bool(self.req.is_overdue)
+        day = self.until
         if isinstance(day, datetime):
             return day < clock.now()
         return day is not None and day < clock.today()
@@ -311,7 +314,7 @@ def _concerns(user: User) -> Q:
         concerns |= turn & Q(provider_group__in=user.group_ids)
     if user.led_group_ids:
         led = Q(state__in=[S.PENDING, S.AWAITING_SCHEDULING])
-        led |= Q(state__in=FULFILLMENT, due_at__lt=clock.now())
+        led |= Q(state__in=FULFILLMENT) & late_q()
         concerns |= led & Q(provider_group__in=user.led_group_ids)
     if user.is_billing:
         concerns |= Q(_any("part_lines", state__in=list(PART_WORK)))

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET
 
 from requests_app.models import Request
 from requests_app.own_work import records_of
+from requests_app.standing import late_q
 from requests_app.states import CLOSED_STATES, Kind, S
 from requests_app.views import plain_text_only
 from workflow import clock
@@ -73,7 +74,7 @@ def open_by_age(user: User, months: int) -> Table:
     """Open requests by provider group and days since intake, with what is overdue or held."""
     now = clock.now()
     edges = [now - timedelta(days=days) for days in (7, 30, 60)]
-    late = Q(due_at__lt=now, held_since__isnull=True)
+    late = late_q()
     found = (
         Request.objects.visible_to(user)
         .open()

@@ -7,8 +7,8 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from requests_app.models import InboundMessage, Request
+from requests_app.standing import at_risk_q, late_q
 from requests_app.states import S
-from workflow import clock
 from workflow.models import User
 
 WORKLIST = (S.PLANNING, S.IN_FULFILLMENT, S.TESTING)
@@ -16,8 +16,8 @@ SCHEDULE = (S.AWAITING_SCHEDULING, S.SCHEDULED)
 
 
 def group_counts(group_ids: set[int]) -> dict[int, dict[str, int]]:
-    """Open work by group and queue, and how much of it is overdue: one query (F3)."""
-    late = Q(due_at__lt=clock.now(), held_since__isnull=True)
+    """Open work by group and queue, how much of it is at risk and overdue: one query (F1, F3)."""
+    late, risk = late_q(), at_risk_q()
     rows: Any = (
         Request.objects.open()
         .filter(provider_group__in=group_ids)
@@ -26,10 +26,13 @@ def group_counts(group_ids: set[int]) -> dict[int, dict[str, int]]:
         .annotate(
             pending=Count("pk", filter=Q(state=S.PENDING)),
             pending_late=Count("pk", filter=Q(state=S.PENDING) & late),
+            pending_risk=Count("pk", filter=Q(state=S.PENDING) & risk),
             slots=Count("pk", filter=Q(state__in=SCHEDULE)),
             slots_late=Count("pk", filter=Q(state__in=SCHEDULE) & late),
+            slots_risk=Count("pk", filter=Q(state__in=SCHEDULE) & risk),
             worklist=Count("pk", filter=Q(state__in=WORKLIST)),
             worklist_late=Count("pk", filter=Q(state__in=WORKLIST) & late),
+            worklist_risk=Count("pk", filter=Q(state__in=WORKLIST) & risk),
         )
     )
     return {row["provider_group"]: dict(row) for row in rows}
@@ -55,7 +58,8 @@ def _rail(user: User, path: str) -> list[dict[str, Any]]:
                     "label": label,
                     "href": f"/queues/{group.slug}/{page}/",
                     "count": row.get(counted, 0),
-                    "risk": row.get(f"{counted}_late", 0),
+                    "late": row.get(f"{counted}_late", 0),
+                    "risk": row.get(f"{counted}_risk", 0),
                     "group": True,
                 }
             )

@@ -1,8 +1,16 @@
-"""What requests do by the clock: mail is fetched and read, old forms go."""
+"""What requests do by the clock: mail is read, old forms go, people are told in time."""
 
 from celery import shared_task
 
-from requests_app import link_actions, lost_links, public_intake, reminders
+from requests_app import (
+    digests,
+    escalation,
+    link_actions,
+    lost_links,
+    public_intake,
+    reminders,
+    stale,
+)
 from requests_app.mail_in import imap, processing
 
 
@@ -41,3 +49,21 @@ def send_links() -> int:
 def revoke_links() -> int:
     """Links of contacts who are no longer active end for good."""
     return link_actions.revoke_of_the_inactive()
+
+
+@shared_task
+def escalate() -> int:
+    """Tell whoever is to be told about requests that run out of time (F1)."""
+    return escalation.escalate()
+
+
+@shared_task
+def freshen_clocks() -> int:
+    """Set the clocks anew whose calendar or agreement was edited (F1)."""
+    return stale.freshen()
+
+
+@shared_task
+def send_digests() -> int:
+    """This morning's digests, once (F3)."""
+    return digests.send_digests()

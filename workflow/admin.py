@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest
 
+from workflow.leave_models import Leave
 from workflow.models import (
     ApiToken,
     Calendar,
@@ -15,6 +17,8 @@ from workflow.models import (
     User,
     WorkingHours,
 )
+from workflow.upkeep import Upkeep
+from workflow.worktime import knows_holidays
 
 
 class ReadOnly:
@@ -49,7 +53,7 @@ class StaffAdmin(NoDelete, UserAdmin):
     filter_horizontal = ["groups", "user_permissions"]
     fieldsets = [
         (None, {"fields": ["username", "password"]}),
-        ("Person", {"fields": ["first_name", "last_name", "email", "language"]}),
+        ("Person", {"fields": ["first_name", "last_name", "email", "language", "daily_digest"]}),
         (
             "Roles",
             {
@@ -94,11 +98,40 @@ class CalendarExceptionInline(admin.TabularInline):
     extra = 0
 
 
+class CalendarForm(forms.ModelForm):
+    """The public holidays must be known by the name that is given."""
+
+    def clean_holidays(self) -> str:
+        where = self.cleaned_data["holidays"].strip()
+        if where and not knows_holidays(where):
+            raise forms.ValidationError(
+                f"No public holidays are known for {where}: give a country such as US, "
+                "a subdivision such as US-OK, or nothing."
+            )
+        return where
+
+
 @admin.register(Calendar)
-class CalendarAdmin(admin.ModelAdmin):
+class CalendarAdmin(Upkeep, admin.ModelAdmin):
+    topic = "calendar"
+    form = CalendarForm
     list_display = ["name", "holidays", "is_default"]
     search_fields = ["name"]
     inlines = [WorkingHoursInline, CalendarExceptionInline]
+
+
+@admin.register(Leave)
+class LeaveAdmin(Upkeep, admin.ModelAdmin):
+    topic = "leave"
+    list_display = ["user", "first_day", "last_day", "part", "note"]
+    list_select_related = ["user"]
+    search_fields = ["user__username", "user__first_name", "user__last_name"]
+    autocomplete_fields = ["user"]
+    date_hierarchy = "first_day"
+    exclude = ["added_by", "added_at"]
+
+    def kept(self, obj: Leave) -> User:
+        return obj.user
 
 
 @admin.register(ApiToken)

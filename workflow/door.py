@@ -161,6 +161,7 @@ def record(
         public=public,
         at=clock.now(),
     )
+    event.changes = {**event.changes, **_plain(root.follow(event))}
     last = (
         Event.objects.filter(stream_type=event.stream_type, stream_id=event.stream_id)
         .order_by("-number")

@@ -1,13 +1,16 @@
 """Forms of the account page."""
 
+from datetime import date
 from typing import Any
 
 from django import forms
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from workflow import clock
+from workflow.leave_models import Leave
 from workflow.models import ApiToken, SavedFilter, User
 
+MOST_DAYS = 366
 DATE = forms.DateInput(attrs={"type": "date"})
 
 
@@ -16,8 +19,8 @@ class AccountForm(forms.ModelForm):
 
     class Meta:
         model = User
-        fields = ["first_name", "last_name", "email", "language", "deputy", "away_from",
-                  "away_until"]  # fmt: skip
+        fields = ["first_name", "last_name", "email", "language", "daily_digest", "deputy",
+                  "away_from", "away_until"]  # fmt: skip
         widgets = {"away_from": DATE, "away_until": DATE}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -35,6 +38,46 @@ class AccountForm(forms.ModelForm):
         if end and end < clock.today() and "away_until" in self.changed_data:
             self.add_error("away_until", "Choose today or a later date.")
         return data
+
+
+class LeaveForm(forms.ModelForm):
+    """Days off; one day may be half."""
+
+    class Meta:
+        model = Leave
+        fields = ["first_day", "last_day", "part", "note"]
+        labels = {"part": "How much", "note": "Note (leads and administrators read it)"}
+        widgets = {"first_day": DATE, "last_day": DATE}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+        self.fields["last_day"].required = False
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        first = data.get("first_day")
+        last = data["last_day"] = data.get("last_day") or first
+        if first and last:
+            self._check(first, last, data.get("part", ""))
+        return data
+
+    def _check(self, first: date, last: date, part: str) -> None:
+        if last < first:
+            self.add_error("last_day", "The last day must not be before the first.")
+        elif last < clock.today():
+            self.add_error("last_day", "Choose today or a later day.")
+        elif (last - first).days > MOST_DAYS:
+            self.add_error("last_day", "At most a year at a time.")
+        elif part != Leave.Part.WHOLE and last != first:
+            self.add_error("part", "Half a day is one day: give the same day twice.")
+        else:
+            same = self.instance.user.leaves.filter(first_day__lte=last, last_day__gte=first)
+            if both := same.first():
+                self.add_error(
+                    "first_day", f"There is leave already from {both.first_day:%d %b} to "
+                    f"{both.last_day:%d %b}.",
+                )  # fmt: skip
 
 
 class TokenForm(forms.ModelForm):

@@ -14,6 +14,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from workflow import clock
+from workflow.leave_models import Leave  # noqa: F401 - Django finds models here
 
 if TYPE_CHECKING:
     from notifications.outbox import Recipient
@@ -34,6 +35,11 @@ class User(AbstractUser):
     )
     deputy = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, related_name="deputises_for"
+    )
+    daily_digest = models.BooleanField(
+        _("daily digest"),
+        default=True,
+        help_text=_("A mail each working morning with what is new, due and overdue."),
     )
     away_from = models.DateField(_("out of office from"), null=True, blank=True)
     away_until = models.DateField(_("out of office until"), null=True, blank=True)
@@ -138,6 +144,14 @@ class Machine(models.Model):
         """Who is told by the notice of this name; by default what the stream's owner says."""
         root = self.stream()
         return [] if root is self else root.recipients(template, event)
+
+    def follow(self, event: "Event") -> dict[str, list[Any]]:
+        """Bring up to date what is computed from this stream's history; `event` is about to join.
+
+        Called by the door for every event, on the stream. Returns before and after of what
+        changed: it is recorded with the event.
+        """
+        return {}
 
     def notice_context(self, template: str, event: "Event") -> dict[str, Any]:
         """What the notice says, as plain JSON."""
@@ -284,10 +298,14 @@ class WorkingHours(models.Model):
 
 @pghistory.track()
 class CalendarException(models.Model):
-    """A day on which the group does not work although the week says so."""
+    """A day unlike others of its weekday: closed, or with hours of its own."""
 
     calendar = models.ForeignKey(Calendar, models.CASCADE, related_name="exceptions")
     day = models.DateField()
+    opens = models.TimeField(
+        null=True, blank=True, help_text=_("Leave both times empty for a closed day.")
+    )
+    closes = models.TimeField(null=True, blank=True)
     note = models.CharField(max_length=120)
 
     class Meta:
@@ -295,7 +313,15 @@ class CalendarException(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["calendar", "day"], name="calendar_exception_once_a_day"
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(opens__isnull=True, closes__isnull=True)
+                | models.Q(opens__isnull=False, closes__gt=models.F("opens")),
+                name="calendar_exception_hours_make_sense",
+                violation_error_message=_(
+                    "Give both times, the closing after the opening, or neither: closed all day."
+                ),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -21,6 +21,8 @@ urlpatterns = [
     path("account/password/", views.password, name="workflow_password"),
     path("account/tokens/", views.token_create, name="workflow_token_create"),
     path("account/tokens/<int:pk>/revoke/", views.token_revoke, name="workflow_token_revoke"),
+    path("account/leave/", views.leave_add, name="workflow_leave_add"),
+    path("account/leave/<int:pk>/delete/", views.leave_delete, name="workflow_leave_delete"),
     # /filters/
     path("filters/", views.filter_save, name="workflow_filter_save"),
     path("filters/<int:pk>/delete/", views.filter_delete, name="workflow_filter_delete"),

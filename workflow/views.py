@@ -16,7 +16,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse_lazy
 from django.views.decorators.http import require_POST
 
-from workflow.forms import AccountForm, SavedFilterForm, TokenForm
+from workflow import clock
+from workflow.forms import AccountForm, LeaveForm, SavedFilterForm, TokenForm
+from workflow.leave import add_leave, take_back
+from workflow.leave_models import Leave
 from workflow.models import ApiToken, SavedFilter, User
 
 
@@ -91,9 +94,11 @@ def roles_of(user: User) -> list[str]:
 
 
 def _account_page(
-    request: HttpRequest, form: AccountForm, fresh: str = "", status: int = 200
+    request: HttpRequest, form: AccountForm, fresh: str = "", status: int = 200, leave: Any = None
 ) -> HttpResponse:
     context = {
+        "leaves": request.user.leaves.filter(last_day__gte=clock.today()),
+        "leave_form": leave or LeaveForm(prefix="leave"),
         "form": form,
         "roles": roles_of(request.user),
         "groups": request.user.memberships.select_related("group"),
@@ -114,6 +119,30 @@ def password(request: HttpRequest) -> HttpResponse:
         return redirect("workflow_account")
     status = 422 if form.is_bound else 200
     return render(request, "account/password.html", {"form": form}, status=status)
+
+
+@login_required
+@require_POST
+def leave_add(request: HttpRequest) -> HttpResponse:
+    """My days off: my hours are taken out of the schedules of my groups (F1)."""
+    mine = Leave(user=request.user)
+    form = LeaveForm(request.POST, instance=mine, prefix="leave")
+    if not form.is_valid():
+        return _account_page(request, AccountForm(instance=request.user), status=422, leave=form)
+    said = add_leave(form.save(commit=False), by=request.user)
+    messages.success(request, "Your leave is entered.")
+    for sentence in said:
+        messages.warning(request, sentence)
+    return redirect("workflow_account")
+
+
+@login_required
+@require_POST
+def leave_delete(request: HttpRequest, pk: int) -> HttpResponse:
+    """I am there after all."""
+    take_back(get_object_or_404(Leave, pk=pk, user=request.user), by=request.user)
+    messages.success(request, "The leave is taken back.")
+    return redirect("workflow_account")
 
 
 @login_required

@@ -16,7 +16,8 @@ from asd.models import (
 from discovery.models import Part, PartRate, PublishedList
 from fulfillment.models import Membership, ProviderGroup
 from workflow import clock
-from workflow.models import Calendar, User, WorkingHours
+from workflow.leave_models import Leave
+from workflow.models import Calendar, CalendarException, User, WorkingHours
 
 PASSWORD = "throughline-demo"  # noqa: S105 - the demo accounts' public password
 DAYS = 120
@@ -115,6 +116,7 @@ def build() -> Organisation:
     since = clock.today() - timedelta(days=2 * 365)
     for name, slug, members in GROUPS:
         _group(made, name, slug, members, calendar, since)
+    _hours(made)
     _agencies(made, since)
     _parts(since)
     return made
@@ -130,6 +132,31 @@ def _calendar() -> Calendar:
                 calendar=calendar, weekday=weekday, opens=time(8), closes=time(17)
             )
     return calendar
+
+
+def _hours(made: Organisation) -> None:
+    """One group with hours of its own, somebody part time, somebody on leave soon (F1)."""
+    long, fresh = Calendar.objects.get_or_create(name="Data center, two shifts")
+    if not fresh:
+        return
+    for weekday in range(6):
+        closes = time(14) if weekday == 5 else time(20)
+        WorkingHours.objects.create(calendar=long, weekday=weekday, opens=time(6), closes=closes)
+    CalendarException.objects.create(
+        calendar=long, day=clock.today() + timedelta(days=21), opens=time(6), closes=time(10),
+        note="Power tests from ten",
+    )  # fmt: skip
+    group = made.groups["data-center"]
+    group.calendar = long
+    group.save(update_fields=["calendar"])
+    part_time = Membership.objects.get(user=made.people["specialist2"])
+    part_time.week = [Decimal(h) for h in (8, 8, 4, 8, 0, 0, 0)]
+    part_time.save(update_fields=["week"])
+    first = clock.today() + timedelta(days=9)
+    Leave.objects.create(
+        user=made.people["specialist"], first_day=first, last_day=first + timedelta(days=4),
+        note="Vacation", added_by=made.people["lead"],
+    )  # fmt: skip
 
 
 def _group(

@@ -24,6 +24,8 @@ from config.demo.enhancement_stories import (
 from config.demo.organisation import DAYS, Organisation
 from config.demo.schedule_stories import SCHEDULE_STORIES
 from config.demo.teller import Story, Teller
+from requests_app.escalation import sound
+from requests_app.models import Request
 from requests_app.states import S
 from workflow import clock
 from workflow.worktime import STANDARD, add_minutes
@@ -76,10 +78,24 @@ def _tell(teller: Teller, story: Callable[[Teller], Story], start: datetime) -> 
             except StopIteration:
                 return moment
         if teller.stop_at and teller.request.state == teller.stop_at:
+            _alarms(teller, now)
             return moment
-        moment = add_minutes(moment, max(1, int(wait * 60)), STANDARD)
-        if moment >= now:
+        then = add_minutes(moment, max(1, int(wait * 60)), STANDARD)
+        _alarms(teller, min(then, now))
+        if then >= now:
             return now
+        moment = then
+
+
+def _alarms(teller: Teller, until: datetime) -> None:
+    """Who was told meanwhile that the time runs out, at the moments at which it did (F1)."""
+    while True:
+        with transaction.atomic():
+            request = Request.objects.select_for_update(of=("self",)).get(pk=teller.request.pk)
+            if request.alarm_at is None or request.alarm_at > until:
+                return
+            with clock.acting_at(request.alarm_at):
+                sound(request)
 
 
 def _plan(rng: random.Random, count: int) -> list[tuple[Any, str, datetime]]:

@@ -1,6 +1,6 @@
 """What people do while a request is fulfilled; importing registers all of it."""
 
-from fulfillment import sections
+from fulfillment import sections, short_days
 from fulfillment.actions import colleague, effects, moving, placing, plan, queue, schedule, testing
 
 __all__ = [
@@ -12,5 +12,6 @@ __all__ = [
     "queue",
     "schedule",
     "sections",
+    "short_days",
     "testing",
 ]

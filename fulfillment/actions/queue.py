@@ -7,6 +7,7 @@ from django.db import transaction
 
 from fulfillment import forms
 from fulfillment.models import ProviderGroup, QueueCheck
+from requests_app.escalation import mark_overdue
 from requests_app.models import Request
 from requests_app.states import S
 from workflow import clock
@@ -61,6 +62,7 @@ def take_next(group: ProviderGroup, *, by: "User | Actor") -> Request | None:
     """
     person = as_actor(by).person
     with transaction.atomic():
+        mark_overdue(Request.objects.pending(group))
         found = next_pending(group).select_for_update(skip_locked=True, of=("self",)).first()
         if found is None:
             return None

@@ -1,5 +1,6 @@
-"""Minutes as the schedule shows them; the address of one's own calendar."""
+"""Minutes and shares as the schedule shows them; the address of one's own calendar."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import template
@@ -29,3 +30,9 @@ def own_calendar(context: template.Context) -> dict[str, Any]:
         "action_url": reverse("fulfillment_own_calendar"),
         "csrf_token": context.get("csrf_token"),
     }
+
+
+@register.filter
+def percent(value: Decimal) -> str:
+    """A share in per cent: 0.60 is "60 %"."""
+    return f"{value * 100:.0f} %"

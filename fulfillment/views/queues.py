@@ -15,7 +15,7 @@ from fulfillment.actions.queue import next_pending, note_check, take_next
 from fulfillment.filters import PendingFilter, WorkFilter
 from fulfillment.forms import BulkAssignForm, members_of
 from fulfillment.models import ProviderGroup
-from fulfillment.pages import SIZE, group_context, group_of, page_of, take
+from fulfillment.pages import SIZE, checked, group_context, group_of, page_of, take
 from requests_app.models import Request
 from workflow.exports import csv_response
 from workflow.machine import Refused
@@ -81,7 +81,7 @@ def pending(request: HttpRequest, slug: str) -> HttpResponse:
         "page": page_of(request, found.qs),
         "assign_form": BulkAssignForm(group=group, label_suffix=""),
         "people": members_of(group.pk),
-        "check": group.checks.filter(queue="pending").select_related("by").first(),
+        **checked(group, "pending"),
         "rule": lists.RULE,
     }
     context |= group_context(request, group, "pending")

@@ -17,7 +17,8 @@ from fulfillment.actions.queue import note_check
 from fulfillment.actions.schedule import next_scheduled, pull_next, wish_of
 from fulfillment.feeds import address_of
 from fulfillment.models import ProviderGroup, ScheduleEntry
-from fulfillment.pages import group_context, group_of, leads_here, page_of, take
+from fulfillment.pages import checked, group_context, group_of, leads_here, page_of, take
+from fulfillment.short_days import days_short
 from fulfillment.slot_forms import RescheduleForm, ScheduleRowForm
 from fulfillment.slots import MOVABLE, slices_of
 from fulfillment.what_if import WhatIf, what_if
@@ -50,7 +51,8 @@ def schedule(request: HttpRequest, slug: str) -> HttpResponse:
         "without_days": list(board.without_days(group)[:MOST_MISSED]),
         "later": board.proposals(queue.filter(board.beyond_window())[:MOST_MISSED], []),
         "later_booked": list(board.later(group)[:MOST_MISSED]),
-        "check": group.checks.filter(queue="schedule").select_related("by").first(),
+        **checked(group, "schedule"),
+        "short": days_short(group),
         "rule": board.RULE,
     }
     if request.GET.get("view") == "print":

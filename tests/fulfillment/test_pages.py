@@ -259,7 +259,7 @@ def test_filters_narrow_and_unknown_values_do_no_harm(office: Office) -> None:
         ("q=faxes", 1),
         (f"q={request.reference}", 1),
         ("priority=1", 0),
-        ("attention=late", 0),
+        ("attention=overdue", 0),
         ("attention=held", 0),
         ("attention=nonsense", 2),
         ("page=999", 2),

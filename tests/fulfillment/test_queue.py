@@ -10,6 +10,7 @@ from fulfillment import board, lists
 from fulfillment.actions.queue import note_check, take_next
 from fulfillment.actions.schedule import pull_next
 from fulfillment.models import QueueCheck
+from requests_app.escalation import mark_overdue
 from requests_app.models import Request
 from requests_app.states import S
 from tests import walk
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.django_db
 def set_to(request: Request, **values: Any) -> Request:
     """Arrange what the rule looks at."""
     Request.objects.filter(pk=request.pk).update(**values)
+    mark_overdue(Request.objects.filter(pk=request.pk))
     request.refresh_from_db()
     return request
 
@@ -182,7 +184,8 @@ def test_a_group_at_a_glance_counts_both_queues(office: Office) -> None:
     now = clock.now()
     set_to(walk.to_pending(office), due_at=now - timedelta(hours=1))
     risky = walk.to_pending(office)
-    set_to(risky, created_at=now - timedelta(hours=9), due_at=now + timedelta(hours=1))
+    received = now - timedelta(hours=9)
+    set_to(risky, created_at=received, at_risk_at=now, due_at=now + timedelta(hours=1))
     walk.to_awaiting(office)
     scheduled = walk.to_scheduled(office)
     scheduled.schedule_entries.update(first_day=clock.today() - timedelta(days=1))

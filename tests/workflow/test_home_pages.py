@@ -265,9 +265,12 @@ def test_the_rail_counts_the_queues_and_marks_what_is_overdue(office: Office):
         rail = signed_in(office.specialist).get("/").context["rail"]
         return next(e for e in rail if e.get("href", "").endswith("/pending/"))
 
-    assert (pending()["count"], pending()["risk"]) == (1, 0)
-    type(request).objects.filter(pk=request.pk).update(due_at=clock.now() - timedelta(days=1))
-    assert pending()["risk"] == 1
+    assert (pending()["count"], pending()["late"], pending()["risk"]) == (1, 0, 0)
+    rows = type(request).objects.filter(pk=request.pk)
+    rows.update(at_risk_at=clock.now())
+    assert (pending()["late"], pending()["risk"]) == (0, 1)
+    rows.update(due_at=clock.now() - timedelta(days=1))
+    assert (pending()["late"], pending()["risk"]) == (1, 0)
 
 
 def test_the_page_one_is_on_is_marked_once(office: Office):

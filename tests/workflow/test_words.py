@@ -7,9 +7,10 @@ from decimal import Decimal
 
 import pytest
 
+from requests_app.models import Request
 from workflow import clock
 from workflow.exports import cell, csv_response
-from workflow.templatetags.throughline import hours, lateness, money, number, when
+from workflow.templatetags.throughline import hours, money, number, when
 
 MONDAY = datetime(2026, 11, 30, 18, 0, tzinfo=UTC)
 
@@ -62,30 +63,24 @@ def test_hours_and_money_are_short_and_exact():
     assert number(Decimal("1234.5")) == "1,234.50"
 
 
-class _Target:
-    closed_at = None
-    held_since = None
-    created_at = datetime(2026, 11, 1, tzinfo=UTC)
-    due_at = datetime(2026, 12, 31, tzinfo=UTC)
-
-    def __init__(self, **values):
-        self.__dict__.update(values)
-
-
 @pytest.mark.parametrize(
     ("values", "said"),
     [
         ({}, ""),
-        ({"due_at": None}, ""),
-        ({"due_at": datetime(2026, 12, 2, tzinfo=UTC)}, "risk"),
+        ({"due_at": None, "at_risk_at": None}, ""),
+        ({"at_risk_at": datetime(2026, 11, 30, tzinfo=UTC)}, "risk"),
         ({"due_at": datetime(2026, 11, 29, tzinfo=UTC)}, "late"),
-        ({"due_at": datetime(2026, 11, 29, tzinfo=UTC), "held_since": MONDAY}, "held"),
+        ({"due_at": datetime(2026, 11, 29, tzinfo=UTC), "paused_since": MONDAY}, "paused"),
         ({"due_at": datetime(2026, 11, 29, tzinfo=UTC), "closed_at": MONDAY}, "done"),
     ],
 )
-def test_lateness_knows_risk_late_held_and_done(values, said):
+def test_a_request_knows_how_it_stands(values, said):
     """F1, X1: nothing is late while its clock stands."""
-    assert lateness(_Target(**values)) == said
+    target = {
+        "due_at": datetime(2026, 12, 31, tzinfo=UTC),
+        "at_risk_at": datetime(2026, 12, 20, tzinfo=UTC),
+    }
+    assert Request(**{**target, **values}).standing == said
 
 
 @pytest.mark.parametrize(

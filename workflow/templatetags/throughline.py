@@ -81,24 +81,6 @@ def number(value: Decimal | int) -> str:
 
 
 @register.filter
-def lateness(req: Any) -> str:
-    """How a thing with a target stands: "done", "held", "late", "risk" (75 % of its time gone).
-
-    The clock of the notices counts working time (F1); this glance is for colour only.
-    """
-    if getattr(req, "closed_at", None):
-        return "done"
-    if req.held_since:
-        return "held"
-    now = clock.now()
-    if not req.due_at:
-        return ""
-    if req.due_at < now:
-        return "late"
-    return "risk" if now - req.created_at >= (req.due_at - req.created_at) * 0.75 else ""
-
-
-@register.filter
 def styled(field: forms.BoundField) -> SafeString:
     """The field's widget with the classes of the kit."""
     widget = field.field.widget

@@ -32,6 +32,10 @@ WHERE e.state IN ('booked', 'started', 'done') GROUP BY e.group_id, d.day
 ON CONFLICT (group_id, day) DO UPDATE
 SET booked = EXCLUDED.booked, capacity = GREATEST(fulfillment_daycapacity.capacity, EXCLUDED.booked)
 """
+# a copy's days have other weekends and holidays: workers set its clock anew
+STALE = (
+    "UPDATE requests_app_request SET stale_since = now(), alarm_at = NULL WHERE closed_at IS NULL"
+)
 
 
 class Command(BaseCommand):
@@ -127,6 +131,7 @@ class Command(BaseCommand):
     def _finish(self, tables: Tables) -> None:
         with connection.cursor() as cursor:
             cursor.execute(BOOKED)
+            cursor.execute(STALE)
             for model in [*tables.models, Request]:
                 cursor.execute(f'ANALYZE "{model._meta.db_table}"')
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand, CommandError
 
-from config.invariants import CHECKS, notices_move, orphan_files
+from config.invariants import CHECKS, clocks_move, notices_move, orphan_files
 from notifications.models import Notice
 from requests_app.models import Attachment, Request
 from workflow.models import Event
@@ -32,6 +32,7 @@ class Command(BaseCommand):
         checks = dict(CHECKS)
         if options["live"]:
             checks["I3 outbox"] = notices_move
+            checks["clocks move"] = clocks_move
         wrong: list[str] = []
         for name, check in checks.items():
             found = list(islice(check(), SHOWN))
