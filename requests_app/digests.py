@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from notifications.outbox import Recipient, enqueue
+from notifications.outbox import Recipient, announce
 from requests_app import standing
 from requests_app.digest_models import DigestDay
 from requests_app.models import Request
@@ -113,7 +113,7 @@ def _send(key: str, name: str, link: str, people: list[User], facts: dict[str, A
         for p in people
     ]
     context = {"whose": name, "button": "Open Throughline", **facts}
-    return len(enqueue(None, "digest", to, context, key=key, suppressed=clock.in_the_past()))
+    return len(announce(key, "digest", to, context, suppressed=clock.in_the_past()))
 
 
 def of_groups(day: str) -> int:

@@ -100,6 +100,8 @@ def reckon(request: Any, events: Iterable[Event]) -> dict[str, Any]:
     told = story_of(events, request.created_at)
     group = request.provider_group
     hours = hours_of(group.calendar if group else None)
+    if not any(hours.week):
+        hours = hours_of(None)  # a group that never works keeps no promise of its own
     target = target_of(request, told)
     due = risk = None
     if target.fulfillment is not None:

@@ -88,21 +88,13 @@ def joined(stretches: Iterable[tuple[time, time]]) -> Stretches:
 
 
 def hours_of(calendar: Calendar | None) -> Hours:
-    """Read a calendar's rows. The default calendar counts until one is set, and while one has no
-    hours at all; without a default, Monday to Friday 8-17."""
-    found = _read(calendar) if calendar is not None else None
-    if found is None:
-        default = Calendar.objects.filter(is_default=True).first()
-        found = _read(default) if default is not None and default != calendar else None
-    return found or STANDARD
-
-
-def _read(calendar: Calendar) -> Hours | None:
+    """Read a calendar's rows; without one, the default calendar, else Monday to Friday 8-17."""
+    calendar = calendar or Calendar.objects.filter(is_default=True).first()
+    if calendar is None:
+        return STANDARD
     week: list[list[tuple[time, time]]] = [[] for _ in range(7)]
     for row in calendar.hours.all():
         week[row.weekday].append((row.opens, row.closes))
-    if not any(week):
-        return None
     unlike = list(calendar.exceptions.all())
     return Hours(
         tuple(joined(day) for day in week),

@@ -171,8 +171,7 @@ class TestCalendars:
         assert hours_of(None) == STANDARD
         default = self._calendar(is_default=True)
         assert hours_of(None).minutes_on(date(2026, 11, 23)) == 180
-        empty = Calendar.objects.create(name="Without hours")
-        assert hours_of(empty) == hours_of(default)
+        assert hours_of(default) == hours_of(None)
 
     def test_overlapping_stretches_are_worked_once(self) -> None:
         made = self._calendar()
