@@ -21,10 +21,13 @@ COOKIE = "confirm"
 CONFIRM = "/new/confirm/"
 
 
-def _private(response: HttpResponse) -> HttpResponse:
-    """Nothing of this may lie in a cache, and no address goes on to another site."""
+def _private(response: HttpResponse, referrer: str = "same-origin") -> HttpResponse:
+    """Nothing of this may lie in a cache, and no address goes on to another site.
+
+    A page with a form tells our own site where it is, else browsers send no origin with the form.
+    """
     response["Cache-Control"] = "no-store, private"
-    response["Referrer-Policy"] = "no-referrer"
+    response["Referrer-Policy"] = referrer
     return response
 
 
@@ -101,7 +104,7 @@ def confirm_link(request: HttpRequest, token: str) -> HttpResponse:
         httponly=True,
         samesite="Lax",
     )
-    return _private(response)
+    return _private(response, "no-referrer")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
