@@ -16,6 +16,7 @@ The rules, in their order:
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 
@@ -146,8 +147,9 @@ def _unsigned(mail: Mail) -> Verdict:
 
 def _answered_too_often(address: str) -> bool:
     """At most so many automatic answers to one address in an hour, whatever writes there."""
+    limits: dict[str, Any] = settings.THROUGHLINE
     since = clock.now() - timedelta(hours=1)
     answered = Notice.objects.filter(
         template="received", address__iexact=address, created_at__gte=since
     )
-    return answered.count() >= int(settings.THROUGHLINE["MAIL_ANSWERS_PER_HOUR"])
+    return answered.count() >= int(limits["MAIL_ANSWERS_PER_HOUR"])

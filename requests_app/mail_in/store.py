@@ -1,6 +1,7 @@
 """Keeping a message as it came: the first thing that happens to it, and all or nothing."""
 
 import hashlib
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -13,7 +14,8 @@ HEAD = 64 * 1024  # bytes kept of a message that is too large
 
 def largest() -> int:
     """Bytes of the largest message that is taken whole."""
-    return int(settings.THROUGHLINE["MAX_MAIL_MB"]) * 1024 * 1024
+    limits: dict[str, Any] = settings.THROUGHLINE
+    return int(limits["MAX_MAIL_MB"]) * 1024 * 1024
 
 
 def store(
