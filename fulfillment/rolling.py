@@ -1,8 +1,5 @@
 """The window rolls: what lay beyond its sixty days comes into view by itself, on record (F2)."""
 
-from datetime import timedelta
-
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -44,5 +41,5 @@ def _was_beyond(request: Request) -> bool:
     )
     if last is None or last.name == NAME or request.earliest_on is None:
         return False
-    window = timedelta(days=settings.THROUGHLINE["SCHEDULE_WINDOW_DAYS"])
+    window = capacity.window_end() - clock.today()
     return request.earliest_on > timezone.localdate(last.at) + window
