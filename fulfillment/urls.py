@@ -50,7 +50,7 @@ urlpatterns = [
     path("queues/<slug:slug>/people/<int:pk>/hours/", people.hours, name="fulfillment_hours"),
     path("queues/<slug:slug>/people/<int:pk>/leave/", people.leave, name="fulfillment_leave"),
     path(
-        "queues/<slug:slug>/people/<int:pk>/leave/<int:leave>/delete/",
+        "queues/<slug:slug>/people/leave/<int:pk>/delete/",
         people.leave_delete,
         name="fulfillment_leave_delete",
     ),

@@ -92,9 +92,11 @@ def leave(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def leave_delete(request: HttpRequest, slug: str, pk: int, leave: int) -> HttpResponse:
+def leave_delete(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """A member is there after all."""
     group = group_of(request, slug)
-    member = _member(request, group, pk)
-    said = take_back(get_object_or_404(Leave, pk=leave, user=member.user), by=request.user)
-    return _back(request, group, f"The leave of {member.user} is taken back.", said)
+    if not leads_here(request, group):
+        raise PermissionDenied
+    row = get_object_or_404(Leave, pk=pk, user__memberships__group=group)
+    said = take_back(row, by=request.user)
+    return _back(request, group, f"The leave of {row.user} is taken back.", said)
