@@ -113,6 +113,7 @@ class Supervisor:
                 python, "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{self.port}",
                 "--workers", "2", "--threads", "4", "--no-control-socket", "--access-logfile", "-",
                 "--access-logformat", "%(m)s %(U)s %(s)s %(M)s ms",
+                "--logger-class", "config.logs.AccessLog",
             ],
         )  # fmt: skip
         celery = [python, "-m", "celery", "-A", "config", "--quiet"]

@@ -25,7 +25,7 @@ class AttachForm(ActionForm):
     public = forms.TypedChoiceField(
         choices=READERS,
         coerce=lambda v: v == "yes",
-        empty_value=False,
+        empty_value=False,  # type: ignore[arg-type]
         required=False,
         widget=forms.RadioSelect,
         label="Who reads it",
@@ -42,7 +42,7 @@ class AttachForm(ActionForm):
 
     def clean_reference(self) -> Request:
         text = self.cleaned_data["reference"].strip().upper()
-        person = self.actor.user
+        person: Any = self.actor.user
         found = Request.objects.visible_to(person).select_related("agency", "contact")
         request = found.filter(reference=text).first()
         if request is None:

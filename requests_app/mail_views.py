@@ -19,6 +19,17 @@ from workflow.machine import Refused
 from workflow.registry import ActionForm, InvalidFacts, offers, perform
 
 PER_PAGE = 25
+TOLD = {
+    "apply": "put on its case",
+    "become_request": "made a request",
+    "set_for_review": "set for review",
+    "ignore": "set aside",
+    "give_up": "given up",
+    "attach": "put on a case",
+    "make_request": "made a request",
+    "discard": "discarded",
+    "take_up": "taken up again",
+}
 SHOWN = {"case": ON_A_CASE, "aside": ASIDE}
 
 
@@ -53,7 +64,7 @@ class MailFilter(django_filters.FilterSet):
     @property
     def qs(self) -> QuerySet[InboundMessage]:
         found = super().qs
-        show = (self.form.cleaned_data if self.form.is_valid() else {}).get("show")
+        show = (self.form.cleaned_data if self.form.is_valid() else {}).get("show") or ""
         return found if show == "all" else found.filter(state__in=SHOWN.get(show, REVIEWED))
 
 
@@ -110,7 +121,9 @@ def _page(
     for offer in found:
         if bound and offer.name == bound[0]:
             offer.form = bound[1]
-    events = message.events.select_related("actor").order_by("-number")[:20]
+    events: list[Any] = list(message.events.order_by("-number")[:20])
+    for event in events:
+        event.told = TOLD.get(event.name, event.name.replace("_", " "))
     context = {
         "message": message,
         "offers": {offer.name: offer for offer in found},

@@ -89,7 +89,9 @@ def page_context(
         "links": links_of(req) if represents else [],
         "withdrawal": withdrawal_asked(req),
         "ratings": list(req.ratings.all()),
-        "questions": list(req.questions.waiting()) if req.is_on_hold else [],
+        "questions": list(req.questions.waiting().prefetch_related("reminders"))
+        if req.is_on_hold
+        else [],
         "entries": _page(_entries(req), params.get("updates"), ENTRIES),
         "files": files,
         "loose_files": [f for f in files if f.entry_id is None],

@@ -1,9 +1,10 @@
-"""Three plain reports over what a person may see: open, closed, charged and not charged."""
+"""Plain reports over what a person may see: open, closed, charged, and how it went."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -14,6 +15,7 @@ from django.shortcuts import render
 from django.utils.formats import date_format
 from django.views.decorators.http import require_GET
 
+from requests_app import ratings_report
 from requests_app.models import Request
 from requests_app.own_work import records_of
 from requests_app.standing import late_q
@@ -33,10 +35,13 @@ class Table:
     columns: list[str]
     rows: list[list[Any]]
     links: list[str] = field(default_factory=list)
+    over_all: list[Any] = field(default_factory=list)
 
     @property
     def total(self) -> list[Any]:
-        """The sums of the number columns."""
+        """The sums of the number columns; means and shares bring their own."""
+        if self.over_all:
+            return self.over_all
         return [sum(row[n] for row in self.rows) for n in range(1, len(self.columns))]
 
     @property
@@ -186,6 +191,15 @@ def charged_or_not(user: User, months: int) -> Table:
     return Table(["Month", "Charged", *sums, *names, "Not charged"], rows)
 
 
+def ratings(what: str, user: User, months: int) -> Table:
+    """How customers say it went: how many, how well, how often badly."""
+    first = first_month(months)
+    rows = ratings_report.rows_by(user, first, what)
+    title = {"month": "Closed in", "group": "Provider group", "service": "Service"}[what]
+    over_all = ratings_report.total_of(user, first) if rows else []
+    return Table([title, *ratings_report.COLUMNS], rows, over_all=over_all)
+
+
 REPORTS = {
     report.name: report
     for report in (
@@ -209,6 +223,25 @@ REPORTS = {
             charged_or_not,
             by_month=True,
         ),
+        Report(
+            "ratings-by-month",
+            "How it went, by month",
+            "Ratings by customers, by the month in which their requests were closed.",
+            partial(ratings, "month"),
+            by_month=True,
+        ),
+        Report(
+            "ratings-by-group",
+            "How it went, by provider group",
+            "Ratings by customers of what each group fulfilled.",
+            partial(ratings, "group"),
+        ),
+        Report(
+            "ratings-by-service",
+            "How it went, by service",
+            "Ratings by customers of what was fulfilled about each service.",
+            partial(ratings, "service"),
+        ),
     )
 }
 
@@ -222,11 +255,12 @@ def _period(request: HttpRequest) -> int:
 @plain_text_only
 @require_GET
 def index(request: HttpRequest) -> HttpResponse:
-    """All three on one page."""
+    """All of them on one page, and what customers wrote with their ratings."""
     user: Any = request.user
     months = _period(request)
     tables = [(report, report.read(user, months)) for report in REPORTS.values()]
-    context = {"reports": tables, "months": months, "periods": PERIODS}
+    comments = ratings_report.comments_for(user, first_month(months))
+    context = {"reports": tables, "months": months, "periods": PERIODS, "comments": comments}
     return render(request, "reports/index.html", context)
 
 

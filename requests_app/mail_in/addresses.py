@@ -14,6 +14,7 @@ from django.conf import settings
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from requests_app.case_models import TrackingToken
+from requests_app.tracking import token_for
 from workflow import clock
 from workflow.models import User
 
@@ -44,34 +45,22 @@ def _mac(*parts: object) -> str:
     return base64.b32encode(digest[:10]).decode().lower()
 
 
-def _address(who: str, mac: str) -> str:
+def _address(who: str, mac: str, base: str = "") -> str:
     """On the intake mailbox, by plus-addressing; empty while there is no intake address."""
-    local, at, host = settings.INBOUND_ADDRESS.rpartition("@")
+    local, at, host = (base or settings.INBOUND_ADDRESS).rpartition("@")
     made = f"{local}+{who}.{mac}"
     return f"{made}@{host}" if at and len(made) <= LONGEST_LOCAL else ""
 
 
 def reply_address(request: "Request", contact: "Contact") -> str:
-    """Where this contact's answers about this request go; empty where mail does not come in.
-
-    Needs the contact's tracking token, which `tracking_url` makes.
-    """
-    if not settings.INBOUND_ADDRESS:
-        return ""
-    token = (
-        TrackingToken.objects.filter(
-            request=request, contact=contact, revoked_at__isnull=True, expires_at__gt=clock.now()
-        )
-        .order_by("pk")
-        .last()
-    )
-    return address_of(token) if token is not None else ""
+    """Where this contact's answers about this request go; empty where mail does not come in."""
+    return address_of(token_for(request, contact)) if settings.INBOUND_ADDRESS else ""
 
 
-def address_of(token: TrackingToken) -> str:
-    """The reply address that goes with a tracking token."""
+def address_of(token: TrackingToken, base: str = "") -> str:
+    """The reply address that goes with a tracking token; `base` in the intake address's place."""
     mac = _mac("contact", token.pk, token.request_id, token.contact_id)
-    return _address(f"c{_short(token.pk)}", mac)
+    return _address(f"c{_short(token.pk)}", mac, base)
 
 
 def staff_reply_address(request: "Request", user: User) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
 from django.utils.datastructures import MultiValueDict
 
 from asd.models import Contact
@@ -39,12 +40,15 @@ def carry_out(message: InboundMessage, mail: Mail, verdict: Verdict) -> str:
     _keep(message, verdict)
     if verdict.step == "apply":
         try:
-            _put_on_case(message, mail, verdict)
+            with transaction.atomic():
+                _put_on_case(message, mail, verdict)
         except (Refused, PermissionDenied, InvalidFacts) as error:
             why = f"{verdict.why} It could not be put on the case. {error}".strip()
             return advance(message, "set_for_review", by=SYSTEM, why=why).state
     elif verdict.step == "become_request" and verdict.contact is not None:
-        become_request(message, mail.files, verdict.contact, by=customer(verdict.contact.name))
+        become_request(
+            message, mail.files, verdict.contact, by=customer(verdict.contact.name, verdict.contact)
+        )
     return advance(message, verdict.step, by=SYSTEM, why=verdict.why).state
 
 
@@ -109,7 +113,7 @@ def become_request(
         channel=Request.Channel.EMAIL,
         submission_key=uuid.uuid5(SAME_MAIL, message.sha256),
     )
-    who = customer(contact.name)
+    who = customer(contact.name, contact)
     for upload in fitting(message, files, request):
         store_file(request, upload, by=who, public=True)
     message.contact = contact

@@ -28,7 +28,7 @@ from workflow import clock
 
 log = logging.getLogger(__name__)
 
-KINDS = {"imaps": MailBox, "imap+tls": MailBoxStartTls, "imap": MailBoxUnencrypted}
+KINDS: dict[str, Any] = {"imaps": MailBox, "imap+tls": MailBoxStartTls, "imap": MailBoxUnencrypted}
 BATCH = 50
 BATCH_SECONDS = 40.0
 TIMEOUT = 20.0
@@ -45,7 +45,7 @@ def poll() -> bool:
     """
     if not settings.IMAP:
         return False
-    row, _ = Mailbox.objects.get_or_create(name=name_of(settings.IMAP))
+    row, _ = Mailbox.objects.get_or_create(name=name_of(_config()))
     now = clock.now()
     if not Mailbox.objects.filter(pk=row.pk, next_try_at__lte=now).update(
         next_try_at=now + LEASE, last_polled_at=now
@@ -62,13 +62,17 @@ def poll() -> bool:
     return True
 
 
+def _config() -> dict[str, Any]:
+    return dict(settings.IMAP)
+
+
 def name_of(config: dict[str, Any]) -> str:
     """A mailbox without its password."""
     return f"{config['user']}@{config['host']}:{config['port']}/{config['folder']}"[:300]
 
 
 def _failed(row: Mailbox, error: Exception) -> None:
-    said = f"{type(error).__name__}: {error}".replace(settings.IMAP["password"], "***")[:1000]
+    said = f"{type(error).__name__}: {error}".replace(_config()["password"], "***")[:1000]
     wait = min(2 ** min(row.failures, 10), LONGEST_WAIT_MIN) * random.uniform(0.8, 1.2)  # noqa: S311
     Mailbox.objects.filter(pk=row.pk).update(
         failures=F("failures") + 1,
@@ -80,7 +84,7 @@ def _failed(row: Mailbox, error: Exception) -> None:
 
 def fetch(row: Mailbox, batch: int = BATCH) -> int:
     """Store what lies in the folder, then mark it seen and move it away; how many were new."""
-    config = settings.IMAP
+    config = _config()
     box = KINDS[config["security"]](config["host"], config["port"], timeout=TIMEOUT)
     try:
         box.login(config["user"], config["password"], config["folder"])
@@ -137,4 +141,4 @@ def _put_away(box: BaseMailBox, uids: list[int]) -> None:
     if uids:
         texts = [str(uid) for uid in uids]
         box.flag(texts, MailMessageFlags.SEEN, True)
-        box.move(texts, settings.IMAP["processed"])
+        box.move(texts, _config()["processed"])

@@ -14,6 +14,7 @@ from email.header import decode_header
 from email.message import Message
 from email.parser import BytesParser
 from email.utils import collapse_rfc2231_value, getaddresses, parseaddr, parsedate_to_datetime
+from typing import Any
 
 from requests_app.files import clean_name
 from requests_app.mail_in.text import harmless, one_line, text_of_html, within
@@ -131,7 +132,7 @@ def _read_headers(message: Message, mail: Mail) -> None:
     mail.from_name, mail.from_address = _sender(message)
     mail.sent_at = _date(mail.headers.get("date", ""))
     values = [
-        str(header_text(value))
+        letters(value)
         for name, value in list(message.raw_items())[:500]
         if name.lower() in RECIPIENTS
     ]
@@ -142,12 +143,21 @@ def _sender(message: Message) -> tuple[str, str]:
     for name in ("from", "sender", "reply-to", "return-path"):
         for key, value in message.raw_items():
             if key.lower() == name:
-                said = header_text(value)
-                label, address = parseaddr(said)
+                # taken apart before encoded words are read, for those may hold a second address
+                said = letters(value)
+                label, address = _in_brackets(said) or parseaddr(said)
                 found = ADDRESS.fullmatch(address) or ADDRESS.search(said)
                 if found:
-                    return one_line(label, 200), found.group()[:254].casefold()
+                    return one_line(header_text(label), 200), found.group()[:254].casefold()
     return "", ""
+
+
+def _in_brackets(said: str) -> tuple[str, str] | None:
+    """Label and address of `anything <address>`, whatever the label is made of."""
+    match = re.search(r"<([^<>]{3,320})>\s*$", said)
+    if match is None or not ADDRESS.fullmatch(match[1].strip()):
+        return None
+    return said[: match.start()].strip().strip('"'), match[1].strip()
 
 
 def addresses_in(values: list[str]) -> list[str]:
@@ -166,13 +176,18 @@ def _date(text: str) -> datetime | None:
         return None
 
 
-def header_text(value: object) -> str:
-    """A header in words: encoded words, raw eight-bit letters and plain ones alike."""
+def letters(value: object) -> str:
+    """A header as one line of letters, raw eight-bit ones too; encoded words stay as they are."""
     raw = str(value)[:VALUE_LONGEST].encode("ascii", "surrogateescape") if _plain(value) else b""
     text = decoded(raw, "") if raw else str(value)[:VALUE_LONGEST]
-    text = re.sub(r"[\r\n]+[ \t]*", " ", text)
+    return harmless(re.sub(r"[\r\n]+[ \t]*", " ", text))
+
+
+def header_text(value: object) -> str:
+    """A header in words, its encoded words read."""
+    text = letters(value)
     if "=?" not in text:
-        return harmless(text)
+        return text
     try:
         parts = decode_header(text)
         words = "".join(
@@ -222,7 +237,7 @@ def _walk(message: Message) -> Iterator[tuple[Message, bool]]:
             yield part, True
             return
         kind, payload = _type(part), part.get_payload()
-        inside = payload if isinstance(payload, list) else []
+        inside: list[Any] = payload if isinstance(payload, list) else []
         if inside and not kind.startswith("message/"):
             todo += [(one, depth + 1) for one in reversed(inside)]
         else:
@@ -263,7 +278,7 @@ def _read_part(part: Message, mail: Mail, plain: list[str], html: list[str], rep
     named = _name(part)
     apart = (part.get_content_disposition() or "") == "attachment" or bool(named)
     if kind in ("text/plain", "text/html") and not apart:
-        content = part.get_payload(decode=True) or b""
+        content = _bytes(part)
         words = decoded(content[: TEXT_LONGEST * 2], str(part.get_content_charset() or ""))
         (plain if kind == "text/plain" else html).append(words)
         return
@@ -281,7 +296,7 @@ def _said(part: Message) -> str:
     """A report part or a returned message as text; the parser has taken either apart already."""
     payload = part.get_payload()
     if isinstance(payload, list):
-        return "\n\n".join(_head_and_text(one) for one in payload[:50])
+        return "\n\n".join(_head_and_text(one) for one in payload[:50] if isinstance(one, Message))
     content = part.get_payload(decode=True)
     return decoded(content, "") if isinstance(content, bytes) else str(payload or "")
 
@@ -306,6 +321,11 @@ def _content(part: Message, kind: str) -> bytes:
     if kind.startswith("message/") and isinstance(part.get_payload(), list):
         inner = part.get_payload(0)
         return inner.as_bytes(policy=policy.compat32) if isinstance(inner, Message) else b""
+    return _bytes(part)
+
+
+def _bytes(part: Message) -> bytes:
+    """A part without its transfer encoding, however broken that is."""
     content = part.get_payload(decode=True)
     return content if isinstance(content, bytes) else b""
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from config.servers import ROOT
-from requests_app.mail_in import parse, text
+from requests_app.mail_in import parse, route, text
 from requests_app.models import Attachment, InboundMessage, Request
 from tests.factories import ContactFactory, Office
 from tests.mail_in.letters import BOMB, MALFORMED, PDF, deliver, letter
@@ -24,26 +24,29 @@ PAYLOADS = [
 ]
 
 
-@pytest.mark.parametrize("name", MALFORMED)
 def test_every_malformed_message_ends_somewhere(
-    name: str, office: Office, monkeypatch: pytest.MonkeyPatch
+    office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Item 4: none lost, none twice, none that loops; and in bounded time."""
-    monkeypatch.setattr(text, "READ_SECONDS", 0.3)
+    """Item 4: none lost, none twice, none that loops; and each in bounded time."""
+    monkeypatch.setattr(text, "READ_SECONDS", 0.2)
+    monkeypatch.setattr(route, "_answered_too_often", lambda address: False)
     ContactFactory(agency=office.agency, email="jo@agency.example")
-    began = time.process_time()
-    message = deliver(MALFORMED[name])
-    assert message.state in ENDS - {"failed"}, (message.state, message.last_error)
-    assert message.why
-    assert time.process_time() - began < 8
-    assert bytes(message.raw.content) == MALFORMED[name]
-    assert deliver(MALFORMED[name]).pk == message.pk
-    assert Request.objects.count() == (1 if message.state == "request_made" else 0)
+    made = 0
+    for name, raw in MALFORMED.items():
+        began = time.process_time()
+        message = deliver(raw)
+        assert message.state in ENDS - {"failed"}, (name, message.state, message.last_error)
+        assert message.why, name
+        assert time.process_time() - began < 8, name
+        assert bytes(message.raw.content) == raw, name
+        assert deliver(raw).pk == message.pk, name
+        made += message.state == "request_made"
+    assert InboundMessage.objects.count() == len(MALFORMED)
+    assert Request.objects.count() == made
 
 
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
+def test_what_can_be_read_is_read(office: Office) -> None:
+    for name, said in [
         ("html only", "Hello"),
         ("null bytes", "onetwo"),
         ("unknown charset", "café"),
@@ -51,10 +54,8 @@ def test_every_malformed_message_ends_somewhere(
         ("boundary never closed", "A"),
         ("direction and control", "abcgnp.exe[31m end"),
         ("nested twenty deep", ""),
-    ],
-)
-def test_what_can_be_read_is_read(name: str, said: str, office: Office) -> None:
-    assert deliver(MALFORMED[name]).text == said
+    ]:
+        assert deliver(MALFORMED[name]).text == said, name
 
 
 def test_headers_in_every_alphabet_are_words(office: Office) -> None:
@@ -110,22 +111,22 @@ def test_a_message_that_is_too_large_keeps_its_head(office: Office, settings: An
     assert len(message.raw.content) == 64 * 1024
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
-def test_hostile_words_stay_words(payload: str, office: Office, client: Any) -> None:
+def test_hostile_words_stay_words(office: Office, client: Any) -> None:
     """TC05: in subject, text, quote, file name and sender; on every page that shows them."""
-    raw = letter(
-        sender=f'"{payload.replace(chr(34), "")}" <eve@evil.example>',
-        subject=payload,
-        text=f"{payload}\n\n> {payload}",
-        files={f"{payload}.pdf".replace("/", ""): PDF},
-    )
-    message = deliver(raw)
     client.force_login(office.rep)
-    for address in ("/mail/", f"/mail/{message.pk}/"):
-        page = client.get(address).content.decode()
-        for code in ("<script>alert", "<img src=x", "<svg/", "<iframe", "49"):
-            assert code not in page.split("<main")[1], f"{code} on {address}"
-    assert payload.split("(")[0] in message.text
+    for payload in PAYLOADS:
+        raw = letter(
+            sender=f'"{payload.replace(chr(34), "")}" <eve@evil.example>',
+            subject=payload,
+            text=f"{payload}\n\n> {payload}",
+            files={f"{payload}.pdf".replace("/", ""): PDF},
+        )
+        message = deliver(raw)
+        assert payload in message.text
+        for address in ("/mail/", f"/mail/{message.pk}/"):
+            page = client.get(address).content.decode().split("<main")[1]
+            for code in ("<script>alert", "<img src=x", "<svg/", "<iframe"):
+                assert code not in page, f"{code} on {address}"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from notifications.bounces import is_undeliverable
+from notifications.delivery import send
 from notifications.models import Notice
 from requests_app.case_models import TrackingToken
 from requests_app.mail_in import processing
@@ -410,3 +411,22 @@ def test_whose_reader_died_again_and_again_is_given_up(office: Office) -> None:
     processing.sweep()
     message.refresh_from_db()
     assert message.state == "failed"
+
+
+def test_headers_cannot_be_smuggled_through(office: Office, smtp_sink: Any) -> None:
+    """TC11 on the way in: line breaks in encoded words end as words of the title."""
+    raw = (
+        f"From: =?utf-8?Q?Jo=0D=0ABcc:_eve@evil.example?= <{office.contact.email}>\r\n"
+        "To: requests@desk.example\r\n"
+        "Subject: =?utf-8?Q?Lines=0D=0ABcc:_eve@evil.example=0D=0A=0D=0AHello?=\r\n\r\nWords"
+    )
+    message = deliver(raw.encode())
+    request = Request.objects.get()
+    assert request.title == "Lines Bcc: eve@evil.example Hello"
+    assert message.from_name == "Jo Bcc: eve@evil.example"
+    send(str(Notice.objects.get().pk))
+    [mail] = smtp_sink.messages
+    assert mail["Bcc"] is None
+    assert mail["To"] == office.contact.email
+    assert mail["Reply-To"] == reply_to(request, office.contact)
+    assert read_address(mail["Reply-To"]) is not None

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from config.demo.letters import deliver_all
 from config.demo.organisation import PASSWORD, build
 from config.demo.stories import tell_all
 from discovery.models import Proposal
@@ -24,6 +25,7 @@ class Command(BaseCommand):
             self.stdout.write("Accounts and services are up to date; there are requests already.")
             return
         made = tell_all(organisation, requests, seed)
+        deliver_all()
         self.stdout.write(f"{made} requests made. Every account's password is {PASSWORD}.")
         waiting = Proposal.objects.filter(state="issued").order_by("pk").last()
         if waiting is not None:
