@@ -183,7 +183,7 @@ class View:
 
     def __init__(self, history: History, now: float) -> None:
         here = history.start <= now
-        self.h = History(*(column[here] for column in history))
+        self.h = History._make(column[here] for column in history)
         self.now = now
         over = self.h.end <= now
         moments = np.concatenate([self.h.start, self.h.end[over]])

@@ -1,7 +1,6 @@
 """When a request will probably be done, and what was said about it on the way."""
 
-from datetime import date, datetime
-from typing import Any
+from datetime import date, datetime, timedelta
 
 from django.db import models
 from django.db.models import F, Q
@@ -105,8 +104,10 @@ class Forecast(models.Model):
         }
 
     def moved_in_words(self) -> str:
-        """Since its last move: what was said before, and why it changed. Empty if it did not."""
-        if not (self.moved_because and self.previous_p85_on and self.p85_on):
+        """For a fortnight after it moved: what was said before, and why it changed."""
+        if not (self.moved_because and self.moved_at and self.previous_p85_on and self.p85_on):
+            return ""
+        if self.moved_at < clock.now() - timedelta(days=14):
             return ""
         words = {"day": plain_day(self.previous_p85_on), "why": self.get_moved_because_display()}
         if self.p85_on > self.previous_p85_on:
@@ -164,8 +165,3 @@ class ForecastTold(models.Model):
 def local_day(moment: datetime) -> date:
     """The organisation's date of a moment."""
     return timezone.localtime(moment).date()
-
-
-def forecast_of(request: Any) -> Forecast | None:
-    """The forecast of an open request, or None; ready for lists that selected it."""
-    return getattr(request, "forecast", None) if request.is_open else None

@@ -8,7 +8,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
-from django.db import transaction
 from django.db.models import Exists, F, Max, OuterRef, Q, Subquery
 
 from fulfillment import forecast_history
@@ -81,12 +80,45 @@ def refresh_group(group: int | None, pks: list[int]) -> int:
     here = {visits.whose[one.case]: one for one in view.open_cases()}
     advice = _advice(group, visits.groups, view, history, now)
     bounds = _bounds(pks)
-    requests = Request.objects.filter(pk__in=pks).select_related("forecast")
+    requests = Request.objects.filter(pk__in=pks).select_related("forecast").order_by("pk")
+    found, told = [], []
     for request in requests:
         one = here.get(request.pk)
-        if one is not None:
-            _keep(request, view, _bounded(one, bounds.get(request.pk, {})), advice, now)
+        if one is None:
+            continue
+        new = _reckon(request, view, _bounded(one, bounds.get(request.pk, {})), advice)
+        new["computed_at"] = now
+        if _told_anew(request, new):
+            told.append(_told(request, new))
+        found.append(Forecast(request=request, **new))
+    _write(found, told)
     return len(pks)
+
+
+def _write(found: list[Forecast], told: list[ForecastTold]) -> None:
+    """In two statements; whoever forecasts at the same time writes the same rows in this order."""
+    Forecast.objects.bulk_create(
+        found,
+        update_conflicts=True,
+        unique_fields=["request"],
+        update_fields=[f.name for f in Forecast._meta.fields if f.name != "request"],
+    )
+    ForecastTold.objects.bulk_create(
+        told,
+        update_conflicts=True,
+        unique_fields=["request", "pass_number", "told_on"],
+        update_fields=["p50_on", "p85_on"],
+    )
+
+
+def _told(request: Request, new: dict[str, Any]) -> ForecastTold:
+    return ForecastTold(
+        request=request,
+        pass_number=request.pass_number,
+        told_on=clock.today(),
+        p50_on=new["p50_on"],
+        p85_on=new["p85_on"],
+    )
 
 
 def _history(group: int | None, pks: list[int]) -> Any:
@@ -137,42 +169,35 @@ def _bounded(one: Open, dates: dict[str, Any]) -> Open:
     return one._replace(known=planned(day))
 
 
-def _keep(
-    request: Request, view: View, one: Open, advice: dict[int, Advice], now: datetime
-) -> None:
+def _reckon(request: Request, view: View, one: Open, advice: dict[int, Advice]) -> dict[str, Any]:
+    """The range of one request, and what it rests on."""
     ways = view.ways(one, seed=request.pk)
     said = advice.get(one.group, advice[0]).of(ways) if ways is not None else None
     moments = view.moment(said) if said is not None else []
     days = [max(date_of(float(moment)), clock.today()) for moment in moments] or [None, None]
     sample, own = view.basis(one.group)
     queue = view.queues.get((one.step, one.group))
-    new = {
+    return {
         "p50_on": days[0],
         "p85_on": days[1],
-        "computed_at": now,
         "sample": sample,
         "whose": Forecast.Whose.GROUP if own else Forecast.Whose.ORGANISATION,
         "ahead": max(0, queue.number - 1) if queue else 0,
         "stage": STEPS[one.step],
     }
-    old = getattr(request, "forecast", None)
-    told = _told_anew(request, old, new)
-    with transaction.atomic():
-        Forecast.objects.update_or_create(request=request, defaults=new)
-        if told:
-            ForecastTold.objects.update_or_create(
-                request=request,
-                pass_number=request.pass_number,
-                told_on=clock.today(),
-                defaults={"p50_on": days[0], "p85_on": days[1]},
-            )
 
 
-def _told_anew(request: Request, old: Forecast | None, new: dict[str, Any]) -> bool:
+MOVE = ("previous_p50_on", "previous_p85_on", "moved_at", "moved_because")
+
+
+def _told_anew(request: Request, new: dict[str, Any]) -> bool:
     """Whether there is another range to tell; then `new` also says why it moved.
 
     A range that stays within two days stands as it was told, so that it does not flicker.
     """
+    old: Forecast | None = getattr(request, "forecast", None)
+    if old is not None:
+        new |= {name: getattr(old, name) for name in MOVE}
     if new["p85_on"] is None:
         return False
     if old is None or old.p85_on is None or old.p50_on is None:
@@ -214,13 +239,10 @@ def _why(request: Request, old: Forecast, new: dict[str, Any], by: int) -> str:
 
 def _note_ends() -> None:
     """Beside what was told, what came of it: the day on which it closed."""
-    open_ends = ForecastTold.objects.filter(ended_on__isnull=True, request__state=S.CLOSED)
-    for pk, closed in open_ends.filter(pass_number=F("request__pass_number")).values_list(
-        "pk", "request__closed_at"
-    )[:2000]:
-        ForecastTold.objects.filter(pk=pk).update(ended_on=_day(closed))
+    closed = Request.objects.filter(pk=OuterRef("request")).values("closed_at__date")
+    ForecastTold.objects.filter(
+        ended_on__isnull=True,
+        request__state=S.CLOSED,
+        pass_number=F("request__pass_number"),
+    ).update(ended_on=Subquery(closed))
     Forecast.objects.exclude(request__in=Request.objects.open()).delete()
-
-
-def _day(moment: datetime) -> date:
-    return date_of(forecast_history.days(moment))

@@ -147,6 +147,10 @@ class OpenItemForm(ItemForm):
     item_states = ("open",)
 
 
+class SuggestedItemForm(OpenItemForm):
+    """The piece whose estimate follows what similar work took (F6)."""
+
+
 class SettledItemForm(ItemForm):
     """A piece that is done or dropped."""
 

@@ -95,6 +95,7 @@ class Work:
     req: Any
     items: list[PlanItem]
     entry: ScheduleEntry | None
+    burn: Any = None
 
     @property
     def live(self) -> list[PlanItem]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Sum
 
-from fulfillment import capacity
+from fulfillment import accuracy, burndown, capacity
 from fulfillment.models import ProviderGroup
 from requests_app.models import Request
 from requests_app.states import FULFILLMENT, S
@@ -75,11 +75,15 @@ def plan_section(request: Request, user: "User") -> dict[str, Any]:
     for item in items:
         item.edit_offer = edit and _filled(edit, request, user, item)
         item.left = max(Decimal(0), (item.estimate_hours or 0) - (item.spent or 0))
+    suggested = accuracy.suggestions(request, items)
+    for item in items:
+        item.suggestion = suggested.get(item.pk)
     live = [i for i in items if i.state != "cancelled"]
     estimated = sum((i.estimate_hours or Decimal(0) for i in live), Decimal(0))
     spent = sum((t.hours for t in times), Decimal(0))
     return {
         "plan": items,
+        "burn": burndown.chart(burndown.of_requests([request])[request.pk], "this plan"),
         "times": times,
         "estimated": estimated,
         "spent": spent,

@@ -143,12 +143,25 @@ class FactsData(serializers.Serializer):
     existing_service = serializers.BooleanField()
 
 
+class ForecastData(serializers.Serializer):
+    """When it will probably be done; no dates where too little is known (F1)."""
+
+    p50_on = serializers.DateField(allow_null=True, help_text="Half of such requests are done by.")
+    p85_on = serializers.DateField(allow_null=True, help_text="85 of 100 are done by.")
+    in_words = serializers.CharField()
+    moved_in_words = serializers.CharField()
+    sample = serializers.IntegerField()
+    whose = serializers.CharField()
+    computed_at = serializers.DateTimeField()
+
+
 class RequestDetail(RequestRow):
     """A request with everything about it and what the caller can do."""
 
     contact = ContactBrief(read_only=True)
     case = serializers.SlugRelatedField(slug_field="reference", read_only=True)
     facts = serializers.SerializerMethodField()
+    forecast = serializers.SerializerMethodField()
     available_actions = serializers.SerializerMethodField()
 
     class Meta(RequestRow.Meta):
@@ -163,6 +176,7 @@ class RequestDetail(RequestRow):
             "pass_number",
             "case",
             "facts",
+            "forecast",
             "response_due_at",
             "responded_at",
             "at_risk_at",
@@ -185,6 +199,11 @@ class RequestDetail(RequestRow):
     @extend_schema_field(FactsData)
     def get_facts(self, req: Request) -> dict[str, bool]:
         return {"current_customer": req.has_sla, "existing_service": req.service_id is not None}
+
+    @extend_schema_field(ForecastData(allow_null=True))
+    def get_forecast(self, req: Any) -> Any:
+        forecast = getattr(req, "forecast", None) if req.is_open else None
+        return ForecastData(forecast).data if forecast else None
 
     @extend_schema_field(ActionData(many=True))
     def get_available_actions(self, req: Request) -> list[dict[str, Any]]:

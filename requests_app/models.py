@@ -111,7 +111,7 @@ class RequestQuerySet(models.QuerySet["Request"]):
     def for_list(self) -> "RequestQuerySet":
         """With what a row of a list shows."""
         return self.select_related(
-            "agency", "service", "provider_group", "specialist", "representative"
+            "agency", "service", "provider_group", "specialist", "representative", "forecast"
         )
 
 

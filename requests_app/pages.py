@@ -49,6 +49,7 @@ def for_page(user: User) -> Any:
         "specialist",
         "taken_in_by",
         "case",
+        "forecast",
     )
 
 

@@ -200,6 +200,45 @@ def ratings(what: str, user: User, months: int) -> Table:
     return Table([title, *ratings_report.COLUMNS], rows, over_all=over_all)
 
 
+def forecasts_kept(user: User, months: int) -> Table:
+    """Ranges told whose later date is gone: how many held, by the month in which they were told.
+
+    "Almost certainly" means 85 of 100. What was declined or cancelled is left out.
+    """
+    visible = Request.objects.visible_to(user).exclude(state__in=[S.DECLINED, S.CANCELLED])
+    counted = {
+        month: numbers
+        for month, *numbers in records_of("forecasts_told")
+        .filter(
+            request__in=visible.values("pk"),
+            told_on__gte=first_month(months),
+            p85_on__lt=clock.today(),
+        )
+        .order_by()
+        .annotate(month=TruncMonth("told_on"))
+        .values_list("month")
+        .annotate(
+            told=Count("pk"),
+            likely=Count("pk", filter=Q(ended_on__lte=F("p50_on"))),
+            certain=Count("pk", filter=Q(ended_on__lte=F("p85_on"))),
+        )
+    }
+    rows: list[list[Any]] = []
+    for month in _months(months):
+        told, likely, certain = counted.get(month, [0, 0, 0])
+        rows.append([_named(month), told, likely, _percent(likely, told), certain,
+                     _percent(certain, told)])  # fmt: skip
+    all_told, likely, certain = (sum(row[n] for row in rows) for n in (1, 2, 4))
+    totals = [all_told, likely, _percent(likely, all_told), certain, _percent(certain, all_told)]
+    columns = ["Month", "Ranges told", "Done by the likely date", "In %",
+               "Done by the almost certain date", "In % (meant: 85)"]  # fmt: skip
+    return Table(columns, rows, over_all=totals)
+
+
+def _percent(part: int, whole: int) -> int:
+    return round(100 * part / whole) if whole else 0
+
+
 REPORTS = {
     report.name: report
     for report in (
@@ -241,6 +280,13 @@ REPORTS = {
             "How it went, by service",
             "Ratings by customers of what was fulfilled about each service.",
             partial(ratings, "service"),
+        ),
+        Report(
+            "forecasts",
+            "Forecasts and what came of them",
+            "Of the ranges told for requests, how many were right, by the month they were told in.",
+            forecasts_kept,
+            by_month=True,
         ),
     )
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ValidationError
 from django.db.models import Max
 
-from fulfillment import forms
+from fulfillment import accuracy, forms
 from fulfillment.models import PlanItem, TimeEntry
 from requests_app.models import Request
 from requests_app.states import FULFILLMENT, S
@@ -15,7 +15,7 @@ from requests_app.who import member
 from workflow import clock
 from workflow.actors import Actor
 from workflow.door import advance, record
-from workflow.machine import guard
+from workflow.machine import Refused, guard
 from workflow.registry import action
 
 if TYPE_CHECKING:
@@ -105,6 +105,27 @@ def edit_plan_item(
     return item
 
 
+@action("take_suggested_estimate", "Take the suggested estimate", model=REQUEST,
+        at=[S.PLANNING], form=forms.SuggestedItemForm, who=[member], given=[has_open_items],
+        place="plan", order=21)  # fmt: skip
+def take_suggested_estimate(request: Request, *, by: Actor, item: PlanItem) -> PlanItem:
+    """The estimate as similar work turned out, by choice and once for each piece (F6)."""
+    found = accuracy.suggestions(request, [item]).get(item.pk)
+    if found is None:
+        raise Refused("Nothing is suggested for this piece any more.")
+    before, item.estimate_hours = item.estimate_hours, found.suggested
+    item.save(update_fields=["estimate_hours"])
+    record(
+        request,
+        "take_suggested_estimate",
+        by=by,
+        reason=str(found),
+        changes={"estimate_hours": [before, found.suggested]},
+        facts={"item": item.title},
+    )
+    return item
+
+
 def _plain(value: Any) -> Any:
     return value if isinstance(value, str | Decimal | None) else str(value)
 
@@ -144,7 +165,7 @@ def _settle(
         by=by,
         reason=reason,
         changes={"item_state": [str(before), str(state)]},
-        facts={"item": item.title},
+        facts={"item": item.title, "estimate_hours": item.estimate_hours},
     )
     return item
 

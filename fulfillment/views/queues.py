@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from fulfillment import lists
+from fulfillment import accuracy, burndown, lists, totals
 from fulfillment.actions.queue import next_pending, note_check, take_next
 from fulfillment.filters import PendingFilter, WorkFilter
 from fulfillment.forms import BulkAssignForm, members_of
@@ -142,11 +142,14 @@ def worklist(request: HttpRequest, slug: str) -> HttpResponse:
         return csv_response(everything, WORK_COLUMNS, f"{group.slug}-worklist.csv")
     printed = request.GET.get("view") == "print"
     page = None if printed else page_of(request, found.qs)
-    context = {
-        "filter": found,
-        "page": page,
-        "works": lists.work_rows(found.qs[:500] if printed else page.object_list),
-    }
+    works = lists.work_rows(found.qs[:500] if printed else page.object_list)
+    context = {"filter": found, "page": page, "works": works, "totals": totals.of(found.qs)}
+    if not printed:
+        burns = burndown.of_requests([work.req for work in works])
+        for work in works:
+            work.burn = burndown.chart(burns[work.req.pk], work.req.reference)
+        context["burn"] = burndown.of_group(group, request.user)
+        context["accuracies"] = accuracy.of_group(group, request.user)
     context |= group_context(request, group, "worklist")
     template = "worklist_print" if printed else "worklist"
     return render(request, f"fulfillment/{template}.html", context)
