@@ -216,7 +216,7 @@ def of_group(group: ProviderGroup, user: Any) -> Chart | None:
 
 def _sum(plans: list[list[Day]], day: date) -> Day:
     here = [plan[(day - plan[0].day).days] for plan in plans if plan[0].day <= day]
-    live = [d for d in here if d.left or d.estimated > d.spent]
+    live = [d for d in here if d.left]
     return Day(
         day,
         sum((d.estimated for d in live), ZERO),

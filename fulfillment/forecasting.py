@@ -53,6 +53,7 @@ def stale() -> Any:
         stream_id=OuterRef("pk"),
         subject_type=own,
         at__gt=OuterRef("forecast__computed_at"),
+        at__lte=clock.now(),
     ).filter(~Q(source=F("target")) | Q(name__in=SAYS))
     old = clock.now() - timedelta(days=1)
     return (
