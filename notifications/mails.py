@@ -97,7 +97,8 @@ def _headers(notice: Notice) -> dict[str, str]:
     reference = str(notice.context.get("reference") or "")
     if THREAD.fullmatch(reference):
         headers["In-Reply-To"] = headers["References"] = f"<{reference}@{host}>"
-    unsubscribe = str(opened(notice.context).get("unsubscribe") or "")
+    stop = opened({"unsubscribe": notice.context.get("unsubscribe")})
+    unsubscribe = str(stop["unsubscribe"] or "")
     if unsubscribe and not UNSAFE.search(unsubscribe):
         headers["List-Unsubscribe"] = f"<{unsubscribe}>"
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"

@@ -21,10 +21,19 @@ PLAIN = {
     "take_in": "Taken in",
     "triage": "Triage decided",
     "public": "Customer reads it",
+    "answer": "The customer wrote",
+    "rate": "The customer rated it",
+    "ask_to_withdraw": "The customer asks to withdraw it",
+    "add_follower": "The customer added a follower",
+    "remove_follower": "The customer removed a follower",
+    "unsubscribe": "Stopped following",
+    "remind_customer": "Customer reminded",
+    "send_link": "Link sent on request",
     "keep_slot": "Keeps its slot",
     "keep_specialist": "Keeps its specialist",
     "keep_parts": "Keeps its parts",
 }
+UNSAID = {"contact", "pass"}  # numbers for programs
 SHOWN_LENGTH = 200
 
 
@@ -73,7 +82,11 @@ def _tell(event: Event, labels: dict[str, str], names: dict[tuple[Any, Any], str
             for name, pair in event.changes.items()
             if name not in QUIET and isinstance(pair, list) and len(pair) == 2
         ],
-        facts=[(_words(k), _short(v)) for k, v in event.facts.items() if _worth_saying(v)],
+        facts=[
+            (_words(k), _short(v))
+            for k, v in event.facts.items()
+            if k not in UNSAID and _worth_saying(v)
+        ],
     )
 
 

@@ -46,6 +46,7 @@ def assistance(t: Teller) -> Story:
         t.do("take", specialist)
         yield t.hours(0.5, 8)
         t.do("fulfill", specialist, resolution="The permission of the last place is put right.")
+    yield from t.heard()
 
 
 def worked(t: Teller, charge: bool) -> Story:
@@ -100,6 +101,7 @@ def noticed(t: Teller) -> Story:
     """The representative tells the customer, and it closes (F11, F15)."""
     yield t.hours(0.5, 12)
     t.do("notify_and_close", t.rep, message="Your Request for Change is fulfilled and tested.")
+    yield from t.heard()
 
 
 def enhancement(t: Teller) -> Story:
