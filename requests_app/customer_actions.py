@@ -116,7 +116,7 @@ def rate(request: Request, *, by: Actor, score: int, comment: str) -> Rating:
         score=score,
         comment=comment,
         given_by=by.name,
-        closed_at=request.closed_at,
+        closed_at=request.closed_at or clock.now(),
         at=clock.now(),
     )
     record(

@@ -46,7 +46,7 @@ def links_of(request: Request) -> list[LinkState]:
     latest = {token.contact_id: token for token in tokens}
     people: dict[int | None, Contact | None] = {request.contact_id: request.contact}
     watchers = Watcher.objects.filter(request=request, contact__isnull=False)
-    people |= {w.contact_id: w.contact for w in watchers.select_related("contact")}
+    people |= {w.contact.pk: w.contact for w in watchers.select_related("contact") if w.contact}
     people |= {t.contact_id: t.contact for t in latest.values() if t.contact_id not in people}
     return [
         LinkState(contact, pk == request.contact_id, latest.get(pk))

@@ -95,6 +95,8 @@ def test_nothing_internal_is_said(office: Office, settings: Any) -> None:
     response, text = read(request)
     whole = response.content.decode()
     assert not [mark for mark in MARKS if mark in whole]
+    people = (office.rep, office.lead, office.specialist, office.specialist2)
+    assert not [person for person in people if person.email in whole or person.username in whole]
     assert f"/files/{hidden.pk}/" not in whole
     assert f"/files/{shown.pk}/" in whole
     assert "PUBLIC news" in text
