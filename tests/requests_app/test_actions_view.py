@@ -232,9 +232,9 @@ def test_moved_out_of_sight_the_person_goes_back_to_the_list(office):
 
 def _forms(request: Request, by: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every action of the request in its state with the fields of its form."""
-    offered = [a for a in actions_of("requests_app.request") if a.place != "customer"]
-    for action in offered:
-        if action.possible(request):
+    for action in actions_of("requests_app.request"):
+        # what customers alone may do is not even an administrator's
+        if action.possible(request) and action.allowed(request, as_actor(by)):
             yield action.name, action.bind(request, as_actor(by)).fields
 
 
