@@ -155,7 +155,7 @@ def _bounds(pks: list[int]) -> dict[int, dict[str, date]]:
     line_model: Any = Request._meta.get_field("part_lines").related_model
     lines = line_model.objects.unfinished().filter(request=OuterRef("pk")).order_by()
     parts = lines.values("request").annotate(last=Max("expected_on")).values("last")
-    rows = Request.objects.filter(pk__in=pks).values(
+    rows: Any = Request.objects.filter(pk__in=pks).values(
         "pk", "review_on", "earliest_on", slot=Subquery(entries[:1]), parts=Subquery(parts[:1])
     )
     return {row.pop("pk"): row for row in rows}
@@ -175,7 +175,8 @@ def _reckon(request: Request, view: View, one: Open, advice: dict[int, Advice]) 
     ways = view.ways(one, seed=request.pk)
     said = advice.get(one.group, advice[0]).of(ways) if ways is not None else None
     moments = view.moment(said) if said is not None else []
-    days = [max(date_of(float(moment)), clock.today()) for moment in moments] or [None, None]
+    days: list[date | None] = [max(date_of(float(m)), clock.today()) for m in moments]
+    days = days or [None, None]
     sample, own = view.basis(one.group)
     queue = view.queues.get((one.step, one.group))
     return {

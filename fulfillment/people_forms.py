@@ -12,7 +12,7 @@ from fulfillment.people import WEEKDAYS
 from workflow.models import User
 from workflow.upkeep import edited
 
-HOURS = {"min_value": 0, "max_value": 24, "max_digits": 4, "decimal_places": 2}
+HOURS: dict[str, Any] = {"min_value": 0, "max_value": 24, "max_digits": 4, "decimal_places": 2}
 
 
 class HoursForm(forms.Form):

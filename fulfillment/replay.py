@@ -101,8 +101,9 @@ def _one_day(made: Replay, view: View, here: list[Open], fates: Fates, born: Flo
             advice[one.group] = made.calibration.advice(view, fates, one.group)
         moments = view.moment(advice[one.group].of(ways))
         plain = np.maximum(born[one.case] + naive, view.now)
+        likely, certain, naive_likely, naive_certain = map(float, (*moments, *plain))
         made.told.append(
-            Told(view.now, one.case, one.group, *map(float, (*moments, *plain)),
+            Told(view.now, one.case, one.group, likely, certain, naive_likely, naive_certain,
                  float(fates.gone[one.case]), float(fates.ended[one.case]))
         )  # fmt: skip
         said.append((one, ways))

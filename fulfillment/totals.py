@@ -48,4 +48,5 @@ def of(requests: Any) -> WorkTotals:
         left=Sum(Greatest(F("planned") - F("worked"), Decimal(0), output_field=HOURS)),
         done=Sum("finished"),
     )
-    return WorkTotals(**{name: value or Decimal(0) for name, value in found.items()})
+    hours = {name: value or Decimal(0) for name, value in found.items() if name != "requests"}
+    return WorkTotals(requests=found["requests"], **hours)

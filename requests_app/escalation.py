@@ -42,12 +42,13 @@ def sound(request: Request) -> int:
     Returns the level told, or 0 where nobody was to be told.
     """
     now = clock.now()
-    moments = {AT_RISK: request.at_risk_at, OVERDUE: request.due_at}
+    targets = {AT_RISK: request.at_risk_at, OVERDUE: request.due_at}
+    moments = {level: at for level, at in targets.items() if at is not None}
     own = Escalation.objects.filter(
         request=request, pass_number=request.pass_number, rearmed_at__isnull=True
     )
     told = set(own.values_list("level", flat=True))
-    reached = [level for level, at in moments.items() if at is not None and at <= now]
+    reached = [level for level, at in moments.items() if at <= now]
     fresh = [level for level in reached if level not in told]
     Escalation.objects.bulk_create(
         Escalation(
@@ -56,7 +57,7 @@ def sound(request: Request) -> int:
         )
         for level in fresh
     )  # fmt: skip
-    ahead = (at for level, at in moments.items() if at and level not in {*told, *fresh})
+    ahead = (at for level, at in moments.items() if level not in {*told, *fresh})
     request.alarm_at = next(ahead, None)
     request.overdue = OVERDUE in reached
     Request.objects.filter(pk=request.pk).update(alarm_at=request.alarm_at, overdue=request.overdue)

@@ -44,14 +44,13 @@ def links_of(request: Request) -> list[LinkState]:
     """Every customer who follows the request or was given a link, the requester first."""
     tokens = TrackingToken.objects.filter(request=request).select_related("contact").order_by("pk")
     latest = {token.contact_id: token for token in tokens}
-    people: dict[int | None, Contact | None] = {request.contact_id: request.contact}
+    people = {request.contact_id: request.contact}
     watchers = Watcher.objects.filter(request=request, contact__isnull=False)
     people |= {w.contact.pk: w.contact for w in watchers.select_related("contact") if w.contact}
     people |= {t.contact_id: t.contact for t in latest.values() if t.contact_id not in people}
     return [
         LinkState(contact, pk == request.contact_id, latest.get(pk))
         for pk, contact in people.items()
-        if contact is not None
     ]
 
 
