@@ -13,12 +13,16 @@ from workflow.worktime import STANDARD, add_working_days
 
 def _book(t: Teller, days_ahead: int, hours: int, **more: Any) -> bool:
     """By the lead, on that day or the next one with room."""
+    facts = {"charge_expected": "no", "estimate_hours": hours, **more}
+    return _where_there_is_room(t, "schedule", days_ahead, hours=hours, **facts)
+
+
+def _where_there_is_room(t: Teller, action: str, days_ahead: int, **facts: Any) -> bool:
     day = add_working_days(clock.today(), days_ahead, STANDARD)
     lead = t.org.lead(t.request.provider_group)
     for _ in range(15):
         try:
-            t.do("schedule", lead, day=day.isoformat(), hours=hours, charge_expected="no",
-                 estimate_hours=hours, **more)  # fmt: skip
+            t.do(action, lead, day=day.isoformat(), **facts)
         except InvalidFacts:
             day = add_working_days(day, 1, STANDARD)
         else:
@@ -55,9 +59,7 @@ def missed(t: Teller) -> Story:
     if t.request.state != S.AWAITING_SCHEDULING or not _book(t, 1, 4):
         return
     yield 27
-    day = add_working_days(clock.today(), 1, STANDARD).isoformat()
-    lead = t.org.lead(t.request.provider_group)
-    t.do("reschedule", lead, day=day, hours=4, reason="Nobody had begun it.")
+    _where_there_is_room(t, "reschedule", 1, hours=4, reason="Nobody had begun it.")
     yield 1000
 
 
