@@ -122,7 +122,7 @@ def states_follow_events() -> Iterator[str]:
 def notices_once() -> Iterator[str]:
     """I2: nobody is told the same about the same event twice."""
     twice = (
-        Notice.objects.values("event", "template", low=Lower("address"))
+        Notice.objects.values("event", "key", "template", low=Lower("address"))
         .annotate(times=Count("pk"))
         .filter(times__gt=1)
         .order_by("event")
