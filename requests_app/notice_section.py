@@ -60,6 +60,8 @@ TITLES = {
     "handed_over": "Handed over",
     "assigned": "Assigned",
     "team_invited": "Discovery team",
+    "at_risk": "At risk",
+    "overdue": "Overdue",
     "address_undeliverable": "An address takes no mail",
     "notice_failed": "A notice failed",
 }

@@ -183,13 +183,13 @@ def test_four_empty_a_queue_of_forty_and_never_wait_for_a_row(office: Office) ->
     rows = [walk.to_pending(office).pk for _ in range(41)]
     Request.objects.filter(pk=rows[0]).update(priority=1)
     taken: list[int] = []
-    held, done = threading.Event(), threading.Event()
+    held, done = threading.Event(), threading.Barrier(5)
 
     def hold_the_first_of_the_rule() -> None:
         with transaction.atomic():
             Request.objects.select_for_update().get(pk=rows[0])
             held.set()
-            done.wait(WAIT * 3)
+            done.wait(WAIT * 3)  # until all four have found nothing more
 
     def empty_it(person: Any) -> None:
         assert held.wait(WAIT)
@@ -198,7 +198,7 @@ def test_four_empty_a_queue_of_forty_and_never_wait_for_a_row(office: Office) ->
             if found is not None:
                 taken.append(found.pk)
             elif queue.next_pending(office.group).count() <= 1:
-                done.set()
+                done.wait(WAIT * 3)
                 return
 
     people = [office.lead, office.specialist, office.specialist2, *specialists(office, 1)]

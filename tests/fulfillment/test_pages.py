@@ -178,10 +178,10 @@ def test_opening_a_queue_counts_as_checking_it(office: Office) -> None:
     client_of(office.rep).get(address(office, "pending/"))
     assert not QueueCheck.objects.exists()
     text = soup(client_of(office.rep).get("/queues/")).get_text()
-    assert "Not checked today" in text
+    assert text.count("Nobody of the group has") == 4, "two queues of two groups"
     client_of(office.specialist).get(address(office, "pending/"))
     text = soup(client_of(office.rep).get("/queues/")).get_text()
-    assert "Not checked today" not in text
+    assert text.count("Nobody of the group has") == 3
     assert f"by {office.specialist}" in text
 
 

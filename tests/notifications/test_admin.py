@@ -11,14 +11,17 @@ from django.test import Client
 from django.urls import reverse
 
 from notifications.models import Notice, NoticeText
+from requests_app.clock_models import TargetDefault
 from requests_app.notice_section import notices_of
+from requests_app.public_models import PublicForm
 from tests import walk
 from tests.factories import Office, UserFactory
+from workflow.leave_models import Leave
 from workflow.models import Calendar, SavedFilter, User
 
 OURS = ("notifications", "workflow", "requests_app")
 LOOKED_AT = [m for m in admin.site._registry if m._meta.app_label in OURS]
-EDITED = {User, Calendar, SavedFilter, NoticeText}
+EDITED = {User, Calendar, SavedFilter, NoticeText, Leave, PublicForm, TargetDefault}
 
 
 @pytest.fixture
@@ -130,16 +133,24 @@ def test_every_model_of_these_apps_is_here_or_has_its_reason() -> None:
         if m._meta.app_label in OURS and m not in admin.site._registry
     }
     assert without == {
+        "notifications.NoticeTextEvent",
         "requests_app.CaseEntry",
         "requests_app.InboundRaw",
+        "requests_app.LinkAsked",
+        "requests_app.PendingFile",
+        "requests_app.PublicFormEvent",
+        "requests_app.Question",
+        "requests_app.QuestionReminder",
+        "requests_app.Rating",
+        "requests_app.TargetDefaultEvent",
         "requests_app.TriageDecision",
-        "notifications.NoticeTextEvent",
         "workflow.ApiCall",
-        "workflow.CalendarException",
-        "workflow.WorkingHours",
         "workflow.CalendarEvent",
+        "workflow.CalendarException",
         "workflow.CalendarExceptionEvent",
+        "workflow.LeaveEvent",
         "workflow.UserEvent",
+        "workflow.WorkingHours",
         "workflow.WorkingHoursEvent",
     }
 
