@@ -104,7 +104,8 @@ def _plan(rng: random.Random, count: int) -> list[tuple[Any, str, datetime]]:
 
     def ago(low: float, high: float) -> datetime:
         moment = now - timedelta(days=rng.uniform(low, high))
-        return add_minutes(moment, 0, STANDARD)
+        worked = add_minutes(moment, 0, STANDARD)
+        return worked if worked <= now else moment  # asked for on a day off, like today
 
     plan: list[tuple[Any, str, datetime]] = []
     for story, stop_at, copies, low, high in [
