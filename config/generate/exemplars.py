@@ -339,7 +339,6 @@ def _compiled(text: str, *, escape: bool) -> tuple[str, Any]:
     parts.append(text[end:].replace("%", "%%"))
     if not wanted:
         return "".join(parts), None
-    if len(wanted) == 1:
-        one = itemgetter(*wanted)
-        return "".join(parts), lambda values: (one(values),)
+    if len(wanted) == 1:  # a slice: the only value in a tuple, too
+        return "".join(parts), itemgetter(slice(wanted[0], wanted[0] + 1))
     return "".join(parts), itemgetter(*wanted)

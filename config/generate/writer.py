@@ -34,27 +34,27 @@ class Writer:
 
     def __init__(
         self, *, exemplars: list[Exemplar], worlds: Worlds, tables: Tables, days: Days, plan: Plan,
-        bases: np.ndarray, first_number: int, seed: int, room: dict[int, dict[int, int]],
+        mine: np.ndarray, bases: np.ndarray, first_number: int, seed: int,
+        room: dict[int, dict[int, int]],
     ) -> None:  # fmt: skip
         self.exemplars, self.worlds, self.tables = exemplars, worlds, tables
-        self.days, self.plan, self.bases = days, plan, bases
-        self.first_number, self.seed, self.room = first_number, seed, room
+        self.days, self.plan, self.mine, self.bases = days, plan, mine, bases
+        self.first_number, self.room = first_number, room
         self.rng = random.Random(seed)  # noqa: S311 - shapes of data, no secrets
         self.sites = sites()
         self.crowded = 0
 
-    def write(self, part: int, parts: int, tell: Callable[[int], None]) -> int:
-        """Write this process's share; returns how many bookings found no room ahead."""
-        mine = np.nonzero(self.plan.world % parts == part)[0]
+    def write(self, tell: Callable[[int], None]) -> int:
+        """Write the copies numbered in `mine`; returns how many bookings found no room ahead."""
         buffers = [io.StringIO() for _ in self.tables.models]
-        for done, number in enumerate(mine):
-            for table, text in self._copy(int(number)):
+        for done, number in enumerate(self.mine):
+            for table, text in self._copy(done, int(number)):
                 buffers[table].write(text)
             if (done + 1) % BATCH == 0:
                 self._flush(buffers)
                 tell(BATCH)
         self._flush(buffers)
-        tell(len(mine) % BATCH)
+        tell(len(self.mine) % BATCH)
         return self.crowded
 
     def _flush(self, buffers: list[io.StringIO]) -> None:
@@ -68,9 +68,9 @@ class Writer:
                     buffer.seek(0)
                     buffer.truncate()
 
-    def _copy(self, number: int) -> Iterator[tuple[int, str]]:
+    def _copy(self, done: int, number: int) -> Iterator[tuple[int, str]]:
         exemplar = self.exemplars[int(self.plan.exemplar[number])]
-        values = self._values(exemplar, number)
+        values = tuple(self._values(exemplar, number, self.bases[:, done]))
         digest = ""
         for line in exemplar.lines:
             picked = line.values(values) if line.values else ()
@@ -82,10 +82,9 @@ class Writer:
             else:
                 yield line.table, line.text % picked
 
-    def _values(self, exemplar: Exemplar, number: int) -> list[str]:
+    def _values(self, exemplar: Exemplar, number: int, base: np.ndarray) -> list[str]:
         """What differs in this copy, one text per slot."""
         rng, world = self.rng, int(self.plan.world[number])
-        base = self.bases[:, number]
         entities: dict[tuple[str, int], Entity] = {}
 
         def entity(key: tuple[str, int]) -> Entity:

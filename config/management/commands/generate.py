@@ -1,6 +1,5 @@
 """`manage.py generate`: bulk data of realistic shape, for looking at and measuring at scale."""
 
-import multiprocessing
 import time
 from collections.abc import Callable
 from typing import Any
@@ -8,10 +7,10 @@ from typing import Any
 import numpy as np
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 from django.db.models import Max
 
-from config.generate import bulk, plan, worlds
+from config.generate import bulk, parts, plan, worlds
 from config.generate.exemplars import Compiler, Exemplar, Tables, stands_alone
 from config.generate.moments import Days
 from config.generate.plan import Plan
@@ -21,7 +20,6 @@ from requests_app.models import Request
 from workflow import clock
 
 MOST_EXEMPLARS = 1000
-PROCESSES = 2
 DAYS_BACK = 10 * 365
 DAYS_AHEAD = 3 * 365
 BOOKED = """
@@ -89,44 +87,35 @@ class Command(BaseCommand):
         }  # fmt: skip
         room = worlds.capacities(groups, clock.today(), 60)
         names = [m._meta.db_table for m in tables.models]
-
-        def write(part: int, tell: Callable[[int], None]) -> None:
-            with connection.cursor() as cursor:
-                cursor.execute("SET synchronous_commit = off")
+        part_of = planned.world % parts.PROCESSES
+        writers = [
             Writer(
                 exemplars=exemplars, worlds=made, tables=tables, days=days, plan=planned,
-                bases=bases, first_number=first_number, seed=seed * 1000 + part, room=room,
-            ).write(part, PROCESSES, tell)  # fmt: skip
-            connections.close_all()
-
+                mine=mine, bases=bases[:, mine], first_number=first_number,
+                seed=seed * 1000 + part, room=room,
+            )
+            for part in range(parts.PROCESSES) for mine in [np.nonzero(part_of == part)[0]]
+        ]  # fmt: skip
+        del bases
         with bulk.taken_off(names, self._say):
-            self._in_processes(write, count)
+            if not parts.run(writers, self._progress(count)):
+                raise CommandError(
+                    "A part failed; its error stands above. Indexes are back in place."
+                )
         _set_sequences(tables, first_number + count)
 
-    def _in_processes(
-        self, write: Callable[[int, Callable[[int], None]], None], count: int
-    ) -> None:
-        """Run the parts side by side and show how far they are."""
-        context = multiprocessing.get_context("fork")
-        told: Any = context.Queue()
-        connections.close_all()
-        parts = [
-            context.Process(target=write, args=(n, told.put), daemon=True) for n in range(PROCESSES)
-        ]
-        for part in parts:
-            part.start()
+    def _progress(self, count: int) -> Callable[[int], None]:
+        """Shows how far the parts are."""
         done = 0
-        while any(part.is_alive() for part in parts) or not told.empty():
-            try:
-                done += told.get(timeout=0.5)
-            except Exception:  # noqa: BLE001, S112 - nothing new to tell yet
-                continue
+
+        def tell(more: int) -> None:
+            nonlocal done
+            done += more
             bar = "#" * (30 * done // count)
-            self.stdout.write(f"\r[{bar:<30}] {done} of {count}", ending="")
+            self.stdout.write(f"\r[{bar:<30}] {done} of {count}", ending="\n" * (done == count))
             self.stdout.flush()
-        self._say("")
-        if any(part.exitcode for part in parts):
-            raise CommandError("A part failed; its error stands above. Indexes are back in place.")
+
+        return tell
 
     def _finish(self, tables: Tables) -> None:
         with connection.cursor() as cursor:
