@@ -13,6 +13,7 @@ from django.db import connection
 from config.servers import free_port
 from tests.browser import browser, page  # noqa: F401 - fixtures are found by their name here
 from tests.factories import Office
+from tests.plans import _bulk, at_scale  # noqa: F401 - likewise
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,40 @@
+"""Every list costs the same with a thousand requests and with a million: what its plans say.
+
+A page that is a list of its own has its rows in `PAGES`: who asks, for which address, with what.
+"""
+
+import pytest
+
+from tests.plans import growing
+
+PAGES = [
+    ("auditor", "/account/", {}),
+]
+
+
+@pytest.mark.parametrize(("who", "address", "query"), PAGES)
+def test_a_page_reads_and_sorts_no_more_than_it_shows(at_scale, who, address, query):
+    found = at_scale.page(getattr(at_scale.office, who), address, **query)
+    assert found, "the page asks the database for nothing"
+    if growing(found):
+        pytest.fail(f"{address} costs more the more there is:\n{growing(found)}", pytrace=False)
+
+
+# The harness itself: what it must find, and what it must let pass
+
+
+@pytest.mark.parametrize(
+    ("sql", "fault"),
+    [
+        ("SELECT * FROM requests_app_request WHERE description = 'x'", "reads all of"),
+        ("SELECT * FROM requests_app_request WHERE state = 'closed' ORDER BY title LIMIT 25",
+         "sorts"),
+        ("SELECT count(*) FROM requests_app_request WHERE created_at > '2000-01-01'", "reads"),
+        ("SELECT * FROM requests_app_request ORDER BY created_at DESC, id DESC LIMIT 25", ""),
+        ("SELECT * FROM requests_app_request WHERE id = 7", ""),
+        ("SELECT * FROM workflow_event WHERE id IN (1, 2, 3) ORDER BY at", ""),
+    ],
+)  # fmt: skip
+def test_what_grows_is_found(at_scale, sql, fault):
+    found = at_scale.explained(sql, None).faults
+    assert any(fault in sentence for sentence in found) if fault else found == []
