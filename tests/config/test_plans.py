@@ -36,5 +36,8 @@ def test_a_page_reads_and_sorts_no_more_than_it_shows(at_scale, who, address, qu
     ],
 )  # fmt: skip
 def test_what_grows_is_found(at_scale, sql, fault):
-    found = at_scale.explained(sql, None).faults
-    assert any(fault in sentence for sentence in found) if fault else found == []
+    found = at_scale.explained(sql, None)
+    if fault:
+        assert any(fault in sentence for sentence in found.faults), found.plan
+    else:
+        assert found.faults == [], found.plan
