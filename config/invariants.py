@@ -19,6 +19,7 @@ from asd.models import ServiceUpdate
 from billing.models import BillingCase
 from fulfillment.models import DayCapacity, Membership, ScheduledDay
 from notifications.models import Notice
+from requests_app import archive
 from requests_app.clock_history import events_of_many
 from requests_app.models import Attachment, Request
 from requests_app.states import FULFILLMENT, S
@@ -293,4 +294,5 @@ CHECKS: dict[str, Check] = {
     "I7 charges": charges_before_closing,
     "I8 constraints": constraints_hold,
     "clocks": clocks_true,
+    "archive": archive.faults,
 }

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 from config import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -228,6 +230,7 @@ CELERY_BEAT_SCHEDULE = {
     "revoke links": {"task": "requests_app.tasks.revoke_links", "schedule": 3600.0},
     "remind of proposals": {"task": "discovery.tasks.remind_proposals", "schedule": 3600.0},
     "daily digests": {"task": "requests_app.tasks.send_digests", "schedule": 300.0},
+    "archive": {"task": "requests_app.tasks.archive_closed", "schedule": 3600.0},
     "escalate": {"task": "requests_app.tasks.escalate", "schedule": 60.0},
     "set stale clocks": {"task": "requests_app.tasks.freshen_clocks", "schedule": 60.0},
     "expire proposals": {"task": "discovery.tasks.expire_proposals", "schedule": 3600.0},
@@ -236,6 +239,8 @@ CELERY_BEAT_SCHEDULE = {
 
 THROUGHLINE: dict[str, Any] = {
     "REOPEN_DAYS": 14,
+    # closed for so many days, a request leaves the working lists (docs/scaling.md); 0: never
+    "ARCHIVE_DAYS": env.number("ARCHIVE_DAYS", 730),
     # the customer's page: how long a link opens it, how long a browser remembers, in days
     "TRACKING_DAYS": 180,
     "TRACKING_COOKIE_DAYS": 30,
@@ -260,6 +265,9 @@ THROUGHLINE: dict[str, Any] = {
     "REPLAN_SECONDS": 7,  # for the solver; with reading and checking a plan stays within 10 s
     "DIGEST_HOUR": 7,
 }
+
+if 0 < THROUGHLINE["ARCHIVE_DAYS"] <= THROUGHLINE["REOPEN_DAYS"]:
+    raise ImproperlyConfigured("ARCHIVE_DAYS must be 0 or more than REOPEN_DAYS.")
 
 LOGGING = {
     "version": 1,

@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 
 from requests_app import (
     answers,
+    archive,
     customer_actions,
     forms,
     link_actions,
@@ -33,6 +34,7 @@ from workflow.registry import NothingForm, ReasonForm, action
 
 REQUEST = "requests_app.request"
 __all__ = [
+    "archive",
     "customer_actions",
     "link_actions",
     "mail_actions",

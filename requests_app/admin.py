@@ -18,6 +18,7 @@ from requests_app.models import (
     DigestDay,
     Escalation,
     Link,
+    NoticeArchive,
     PendingIntake,
     PublicForm,
     Request,
@@ -101,6 +102,15 @@ class TargetDefaultAdmin(Upkeep, admin.ModelAdmin):
 class EscalationAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["at", "request", "pass_number", "level", "target", "rearmed_at"]
     list_filter = ["level"]
+    list_select_related = ["request"]
+    search_fields = ["request__reference"]
+
+
+@admin.register(NoticeArchive)
+class NoticeArchiveAdmin(ReadOnly, admin.ModelAdmin):
+    """What was said about archived requests; their own pages show it row by row."""
+
+    list_display = ["request", "count", "at"]
     list_select_related = ["request"]
     search_fields = ["request__reference"]
 

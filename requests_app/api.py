@@ -123,6 +123,7 @@ class RequestRow(serializers.ModelSerializer):
             "on_hold",
             "created_at",
             "closed_at",
+            "archived_at",
             "url",
         ]
         read_only_fields = fields

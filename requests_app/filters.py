@@ -28,7 +28,7 @@ LANE_NAMES = {
     "done": "Done",
 }
 SCOPES = [("mine", "Mine"), ("groups", "My groups"), ("all", "All")]
-STATUSES = [("open", "Open"), ("closed", "Closed"), ("any", "Both")]
+STATUSES = [("open", "Open"), ("closed", "Closed"), ("archived", "Archived"), ("any", "All")]
 SORTS: dict[str, tuple[str, tuple[Any, ...]]] = {
     "first": ("By rule", ()),
     "-created": ("Newest", ("-created_at", "-pk")),
@@ -201,7 +201,9 @@ class RequestFilter(django_filters.FilterSet):
     def by_status(self, queryset: RequestQuerySet, name: str, value: str) -> QuerySet[Request]:
         if value == "open":
             return queryset.open()
-        return queryset.filter(state__in=CLOSED_STATES) if value == "closed" else queryset
+        if value == "closed":
+            return queryset.filter(state__in=CLOSED_STATES, archived_at__isnull=True)
+        return queryset.filter(archived_at__isnull=False) if value == "archived" else queryset
 
     def in_lane(self, queryset: RequestQuerySet, name: str, value: str) -> QuerySet[Request]:
         return queryset.filter(state__in=[s for s, lane in LANES.items() if lane == value])

@@ -16,10 +16,11 @@ from workflow.models import Event
 from workflow.registry import actions_of
 
 STATES = dict(State.choices)
-QUIET = {"assigned_at", "closed_at", "response_due_at", "held_since"}
+QUIET = {"archived_at", "assigned_at", "closed_at", "response_due_at", "held_since"}
 PLAIN = {
     "take_in": "Taken in",
     "triage": "Triage decided",
+    "archive": "Archived",
     "public": "Customer reads it",
     "answer": "The customer wrote",
     "rate": "The customer rated it",
@@ -33,7 +34,7 @@ PLAIN = {
     "keep_specialist": "Keeps its specialist",
     "keep_parts": "Keeps its parts",
 }
-UNSAID = {"contact", "pass"}  # numbers for programs
+UNSAID = {"contact", "pass", "sha256"}  # numbers for programs
 SHOWN_LENGTH = 200
 
 

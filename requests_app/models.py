@@ -11,6 +11,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField
 
+from requests_app.archive_models import NoticeArchive
 from requests_app.case_models import Attachment, Case, CaseEntry
 from requests_app.clock_models import Clocked, Escalation, TargetDefault
 from requests_app.customer_models import LinkAsked, Question, QuestionReminder, Rating
@@ -48,6 +49,7 @@ __all__ = [
     "Link",
     "LinkAsked",
     "Mailbox",
+    "NoticeArchive",
     "PendingFile",
     "PendingIntake",
     "PublicForm",
@@ -186,6 +188,7 @@ class Request(Process, Clocked):
     outcome = models.CharField(max_length=20, choices=OutOf, blank=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     closed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    archived_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     events = GenericRelation(Event, content_type_field="stream_type", object_id_field="stream_id")
 
@@ -207,6 +210,10 @@ class Request(Process, Clocked):
                 condition=~Q(state__in=["assigned", "planning", "in_fulfillment", "testing"])
                 | Q(specialist__isnull=False),
                 name="request_in_work_has_specialist",
+            ),
+            models.CheckConstraint(
+                condition=Q(archived_at__isnull=True) | Q(closed_at__isnull=False),
+                name="request_archived_is_closed",
             ),
         ]
         indexes = [
@@ -240,6 +247,12 @@ class Request(Process, Clocked):
                 fields=["stale_since"],
                 name="request_stale",
                 condition=Q(stale_since__isnull=False),
+            ),
+            # closed lately: the list of what was closed, and what comes next to the archive
+            models.Index(
+                fields=["closed_at", "id"],
+                name="request_unarchived",
+                condition=Q(closed_at__isnull=False, archived_at__isnull=True),
             ),
             GinIndex(fields=["title"], opclasses=["gin_trgm_ops"], name="request_title_trigram"),
             GinIndex(

@@ -9,6 +9,7 @@ from django.db.models import Case, QuerySet, Value, When
 from notifications import bounces
 from notifications.models import Notice
 from notifications.outbox import resend
+from requests_app.archive import archived_notices
 from requests_app.models import Request
 from requests_app.states import State
 from requests_app.who import staff
@@ -86,11 +87,15 @@ def failed_for(user: "User") -> QuerySet[Notice]:
     )
 
 
+def _any_notices(request: Request) -> bool:
+    return notices_of(request).exists() or bool(archived_notices(request))
+
+
 @section("notices", "Notices", model=REQUEST, template="notifications/_log.html", order=95,
-         show=lambda request, user: notices_of(request).exists())  # fmt: skip
+         show=lambda request, user: _any_notices(request))  # fmt: skip
 def notice_section(request: Request, user: "User") -> dict[str, Any]:
     """The delivery log: who was told what and when, and whom it did not reach."""
-    rows = list(notices_of(request)[: SHOWN + 1])
+    rows = [*notices_of(request)[: SHOWN + 1], *archived_notices(request)][: SHOWN + 1]
     return {
         "notices": [
             (notice, TITLES.get(notice.template, notice.template)) for notice in rows[:SHOWN]

@@ -165,8 +165,8 @@ class Process(Machine):
     def cancel(self) -> None:
         """Withdrawn: bookings, parts, draft service and proposal are closed (X2)."""
 
-    @step(S.CLOSED, S.TRIAGE, who=[car, CUSTOMER], given=[recently_closed], check=[reason], clears=["closed_at", "resolution", "specialist", "assigned_at"], tell=["reopened"], label="Reopen")
-    @step([S.DECLINED, S.CANCELLED], S.TRIAGE, who=[car], check=[reason], clears=["closed_at", "outcome", "specialist", "assigned_at"], tell=["reopened"], label="Reopen")
+    @step(S.CLOSED, S.TRIAGE, who=[car, CUSTOMER], given=[recently_closed], check=[reason], clears=["closed_at", "archived_at", "resolution", "specialist", "assigned_at"], tell=["reopened"], label="Reopen")
+    @step([S.DECLINED, S.CANCELLED], S.TRIAGE, who=[car], check=[reason], clears=["closed_at", "archived_at", "outcome", "specialist", "assigned_at"], tell=["reopened"], label="Reopen")
     def reopen(self) -> None:
         """Not solved after all, or closed by mistake: the next pass begins (X3)."""
 

@@ -1,8 +1,10 @@
 """What requests do by the clock: mail is read, old forms go, people are told in time."""
 
 from celery import shared_task
+from django.conf import settings
 
 from requests_app import (
+    archive,
     digests,
     escalation,
     link_actions,
@@ -67,3 +69,10 @@ def freshen_clocks() -> int:
 def send_digests() -> int:
     """This morning's digests, once (F3)."""
     return digests.send_digests()
+
+
+@shared_task
+def archive_closed() -> int:
+    """Requests closed for ARCHIVE_DAYS leave the working lists; 0 archives nothing."""
+    days = settings.THROUGHLINE["ARCHIVE_DAYS"]
+    return archive.run(days, seconds=50) if days else 0
