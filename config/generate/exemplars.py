@@ -22,11 +22,13 @@ from config.generate.moments import local
 from config.generate.worlds import Worlds
 from notifications.models import Notice
 from requests_app.models import Link, Request
+from requests_app.public_models import PendingIntake
 from requests_app.tracking import TrackingToken
 from workflow.models import Event
 
 OURS = {"notifications", "workflow", "asd", "requests_app", "discovery", "fulfillment", "billing"}
-LEFT_OUT = {TrackingToken, Link}  # a link is made when a notice needs it; a link names two requests
+# a token is made when a notice needs it; a link names two requests; a form is gone after a week
+LEFT_OUT = {TrackingToken, Link, PendingIntake}
 ISO = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)|(?<![\d-])\d{4}-\d\d-\d\d(?![\d-])"
 TOKEN = re.compile(r'"?@@([is])(\d+)@@"?')
 
@@ -139,7 +141,9 @@ class Compiler:
         for row in rows:
             table = self.tables.of(type(row))
             self.place[type(row), row.pk] = self._slot(
-                ("uuid", row.pk) if type(row) is Notice else ("pk", (table, count[table]))
+                ("uuid", row.pk)
+                if isinstance(type(row)._meta.pk, models.UUIDField)
+                else ("pk", (table, count[table]))
             )
             count[table] += 1
         self.made.rows = dict(count)
@@ -278,6 +282,8 @@ class Compiler:
                 subject = self.types[row.subject_type_id]
                 keys = {k.attname: k for k in _parents(subject)} if subject else {}
             return self._json(value, keys)
+        if f.name == "sha256" and f.unique:
+            return f"@@s{self._slot(('hash', value))}@@"
         if isinstance(f, models.TextField | models.CharField) and not f.choices:
             return self._text(value)
         return value

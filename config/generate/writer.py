@@ -123,6 +123,8 @@ class Writer:
                 add(f"{what[0]}-{year}-{count + what[1] * 10_000_000:06d}")
             elif kind == "uuid":
                 add(str(uuid.UUID(int=rng.getrandbits(128), version=4)))
+            elif kind == "hash":
+                add(f"{rng.getrandbits(256):064x}")
             elif kind == "title":
                 words = "".join(p if isinstance(p, str) else values[p] for p in what)
                 add(f"{words}, {site}")
