@@ -32,6 +32,7 @@ RECENT = 300.0
 OTHERS = 12.0
 FEW_BEYOND = 8
 TAIL = 20
+ALONE = 1.5
 TICK = 1 / 48
 ANY_STEP = -9
 
@@ -101,27 +102,42 @@ class Cell:
     def __bool__(self) -> bool:
         return len(self.lasted) > 0
 
+    def _reach(self, after: float, chance: Floats) -> Ints | None:
+        """Which observation each chance comes to, among those that lasted longer than `after`.
+
+        A number past the last: longer than all that was seen. None where `after` itself is among
+        the longest few already; a few that are no longest ones (there are only few) still count.
+        """
+        first = int(np.searchsorted(self.lasted, after, side="right"))
+        left = len(self.lasted) - first
+        if after > 0.0 and left < FEW_BEYOND and (left == 0 or after >= self.tail[0]):
+            return None
+        low = self.upto[first]
+        found: Ints = np.searchsorted(self.upto, low + chance * (1.0 - low), side="right") - 1
+        return found
+
     def quantiles(self, after: float) -> Floats:
         """Whole durations at each of LEVELS of what has lasted `after` already."""
-        first = int(np.searchsorted(self.lasted, after, side="right"))
         levels = np.array(LEVELS)
-        if after > 0.0 and len(self.lasted) - first < FEW_BEYOND:
-            stretch = np.quantile(self.tail, levels) / max(self.tail[0], 1e-6)
+        stretch = np.quantile(self.tail, levels) / max(self.tail[0], 1e-6)
+        if len(self.tail) == 1:
+            stretch = np.full(len(levels), ALONE)
+        at = self._reach(after, levels)
+        if at is None:
             return after * np.maximum(stretch, 1.0 + 1e-3)
-        low = self.upto[first]
-        at = np.searchsorted(self.upto, low + levels * (1.0 - low), side="left") - 1
-        return self.lasted[np.clip(at, 0, len(self.lasted) - 1)]
+        known = self.lasted[np.minimum(at, len(self.lasted) - 1)]
+        edge = max(after, self.longest)
+        found: Floats = np.where(at < len(self.lasted), known, edge * np.maximum(stretch, 1.0))
+        return found
 
     def draw(self, after: float, chance: Floats, rng: np.random.Generator) -> tuple[Floats, Ints]:
         """Whole durations of visits that have lasted `after` already, and where they lead."""
-        first = int(np.searchsorted(self.lasted, after, side="right"))
-        if after > 0.0 and len(self.lasted) - first < FEW_BEYOND:
+        at = self._reach(after, chance)
+        if at is None:
             return self._beyond(np.full(len(chance), after), rng)
-        low = self.upto[first]
-        picked = np.searchsorted(self.upto, low + chance * (1.0 - low), side="right") - 1
-        outside = picked >= len(self.lasted)
-        picked = np.minimum(picked, len(self.lasted) - 1)
-        drawn, then = self.lasted[picked].copy(), self.then[picked].copy()
+        outside = at >= len(self.lasted)
+        at = np.minimum(at, len(self.lasted) - 1)
+        drawn, then = self.lasted[at].copy(), self.then[at].copy()
         if outside.any():
             edge = np.full(int(outside.sum()), max(after, self.longest))
             drawn[outside], then[outside] = self._beyond(edge, rng)
@@ -131,7 +147,7 @@ class Cell:
         """Longer than nearly all: it goes on as the longest ones went on, in proportion."""
         top = len(self.tail)
         picked = rng.integers(0, top, len(edge))
-        stretch = self.tail[picked] / max(self.tail[0], 1e-6) if top > 1 else 1.5
+        stretch = self.tail[picked] / max(self.tail[0], 1e-6) if top > 1 else ALONE
         return edge * np.maximum(stretch, 1.0 + 1e-3), self.then[len(self.lasted) - top + picked]
 
 

@@ -94,6 +94,27 @@ def test_beyond_everything_seen_it_goes_on_in_proportion() -> None:
     assert (drawn > durations.max() * 2).all()
 
 
+def test_a_few_observations_count_before_the_tail_does() -> None:
+    """Six visits of eight to thirty days: who waits for an hour does not wait for half of one."""
+    lasted = np.array([8.0, 12.0, 15.0, 19.0, 24.0, 30.0])
+    cell = Cell(lasted, np.full(6, DONE), np.full(6, True), np.ones(6))
+    likely, certain = cell.quantiles(1 / 24)
+    assert 12.0 <= likely <= 19.0
+    assert 24.0 <= certain <= 30.0
+    drawn, _ = cell.draw(1 / 24, np.random.default_rng(1).random(500), np.random.default_rng(2))
+    assert set(drawn) == set(lasted)
+    assert (cell.quantiles(31.0) > 31.0).all()
+
+
+def test_a_level_that_nobody_has_reached_yet_lies_beyond_all_that_was_seen() -> None:
+    """Twelve are done within twelve days, eight go on after twenty: 85 of 100 take longer."""
+    seen = np.array([True] * 12 + [False] * 8)
+    cell = Cell(np.array([*range(1, 13), *[20.0] * 8]), np.full(20, DONE), seen, np.ones(20))
+    likely, certain = cell.quantiles(0.0)
+    assert likely <= 12.0
+    assert certain > 20.0
+
+
 def test_it_does_not_peek() -> None:
     """What happens after the day does not change what is said on it."""
     whole = one_after_the_other()
