@@ -148,14 +148,28 @@ class Writer:
         if not ahead:
             return
         room = self.room[entity(("fulfillment.ProviderGroup", ahead[0][0]))[0]]
-        free = [d for d in room if d >= today]
-        at = self.rng.randrange(len(free) * 2 // 3)
+        wanted: dict[int, int] = {}
         for _, day, minutes in ahead:
-            while at < len(free) and room[free[at]] < minutes:
-                at += 1
-            if at == len(free):
-                self.crowded += 1
-                return
-            shift.own[day] = free[at]
-            room[free[at]] -= minutes
-            at += 1
+            wanted[day] = wanted.get(day, 0) + minutes
+        free = [d for d in room if d >= today]
+        days = sorted(wanted)
+        begin = self.rng.randrange(len(free) * 2 // 3)
+        picked = _fitting(free[begin:], room, wanted) or _fitting(free, room, wanted)
+        if picked is None:  # more work than the group can do: its days count as longer ones
+            self.crowded += 1
+            picked = free[-len(days) :]
+        for day, there in zip(days, picked, strict=True):
+            shift.own[day] = there
+            room[there] -= wanted[day]
+
+
+def _fitting(free: list[int], room: dict[int, int], wanted: dict[int, int]) -> list[int] | None:
+    """The first days, in order, on which as much is free as is wanted; None where there are not."""
+    picked: list[int] = []
+    ahead = iter(free)
+    for day in sorted(wanted):
+        found = next((d for d in ahead if room[d] >= wanted[day]), None)
+        if found is None:
+            return None
+        picked.append(found)
+    return picked
