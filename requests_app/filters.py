@@ -4,16 +4,16 @@ from typing import Any
 
 import django_filters
 from django import forms
-from django.contrib.auth import get_user_model
 from django.contrib.postgres.search import TrigramSimilarity
-from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.http import QueryDict
 
-from asd.models import Agency, Agreement, Service, normalised
+from asd.models import Agreement
 from requests_app import standing
+from requests_app.lookup import LookupField
 from requests_app.models import Request, RequestQuerySet
-from requests_app.states import CLOSED_STATES, LANES, Kind, Priority, S, State
+from requests_app.querysets import FINISHED, UNASSIGNED
+from requests_app.states import CLOSED_STATES, LANES, Kind, Priority, State
 from workflow.models import User
 
 LANE_NAMES = {
@@ -62,32 +62,27 @@ def default_scope(user: User) -> str:
     return "groups" if user.group_ids else "all"
 
 
-def first_things_first(queryset: Any) -> Any:
-    """Unassigned requests in triage on top, then the rule of the queues (F4)."""
-    return (
-        queryset.by_rule()
-        .annotate(
-            unassigned=models.Case(
-                models.When(state=S.TRIAGE, representative__isnull=True, then=0),
-                default=1,
-                output_field=models.SmallIntegerField(),
-            ),
-            finished=models.Case(
-                models.When(state__in=CLOSED_STATES, then=1),
-                default=0,
-                output_field=models.SmallIntegerField(),
-            ),
-        )
-        .order_by(
-            "unassigned",
-            "finished",
-            "-overdue",
-            "priority",
-            F("due_at").asc(nulls_last=True),
-            "created_at",
-            "pk",
-        )
+def first_things_first(queryset: Any, status: str = "any") -> Any:
+    """Unassigned requests in triage on top, then the rule of the queues (F4): the order of an index
+    of the table, with what is open before what has ended."""
+    ordered = queryset.annotate(finished=FINISHED, unassigned=UNASSIGNED)
+    if status != "any":
+        ordered = ordered.filter(finished=int(status != "open"))
+    return ordered.order_by(
+        "finished",
+        "unassigned",
+        "-overdue",
+        "priority",
+        F("due_at").asc(nulls_last=True),
+        "created_at",
+        "pk",
     )
+
+
+class LookupFilter(django_filters.Filter):
+    """By one of very many, chosen by name."""
+
+    field_class = LookupField
 
 
 class RequestFilter(django_filters.FilterSet):
@@ -110,28 +105,11 @@ class RequestFilter(django_filters.FilterSet):
         label="Kind",
         empty_label="Any",
     )
-    agency = django_filters.ModelChoiceFilter(
-        queryset=Agency.objects.all(), label="Agency", empty_label="Any"
-    )
-    service = django_filters.ModelChoiceFilter(
-        queryset=Service.objects.all(), label="Service", empty_label="Any"
-    )
-    group = django_filters.ModelChoiceFilter(
-        field_name="provider_group",
-        queryset=lambda request: groups_for(request),
-        label="Provider group",
-        empty_label="Any",
-    )
-    representative = django_filters.ModelChoiceFilter(
-        queryset=lambda request: people().filter(is_representative=True),
-        label="Representative",
-        empty_label="Any",
-    )
-    specialist = django_filters.ModelChoiceFilter(
-        queryset=lambda request: people().filter(memberships__isnull=False).distinct(),
-        label="Specialist",
-        empty_label="Any",
-    )
+    agency = LookupFilter(label="Agency", name="agency")
+    service = LookupFilter(label="Service", name="service")
+    group = LookupFilter(field_name="provider_group", label="Provider group", name="group")
+    representative = LookupFilter(label="Representative", name="representative")
+    specialist = LookupFilter(label="Specialist", name="specialist")
     priority = django_filters.MultipleChoiceFilter(choices=Priority.choices, label="Priority")
     attention = django_filters.ChoiceFilter(
         choices=[
@@ -173,6 +151,9 @@ class RequestFilter(django_filters.FilterSet):
         given.setdefault("status", "any" if given.getlist("state") else "open")
         given.setdefault("sort", "first")
         super().__init__(given, *args, request=request, **kwargs)
+        for field in self.form.fields.values():
+            if isinstance(field, LookupField):
+                field.user = self.user
 
     def beside(self) -> dict[str, Any]:
         """The filters that a page keeps folded until one of them is set."""
@@ -182,18 +163,16 @@ class RequestFilter(django_filters.FilterSet):
         return {"more_fields": fields, "more_count": count, "more_open": bool(count or wrong)}
 
     def search(self, queryset: RequestQuerySet, name: str, value: str) -> QuerySet[Request]:
-        """Words of the title, or a part of the reference."""
-        text = normalised(value)
-        return queryset.filter(Q(title__icontains=text) | Q(reference__icontains=text))
+        """Words of the title or parts of the reference, also by their beginnings."""
+        return queryset.said(value)
 
     def within(self, queryset: RequestQuerySet, name: str, value: str) -> QuerySet[Request]:
         """Mine: represented by me, given to me, or with me on the discovery team."""
         if value == "mine":
-            mine = Q(specialist=self.user) | Q(discoveries__team__user=self.user)
+            mine = Q(specialist=self.user) | queryset.on_team_q(self.user)
             if self.user.is_representative:
-                represented = Request.objects.represented_by(self.user)
-                mine |= Q(pk__in=represented.values("pk"))
-            return queryset.filter(pk__in=Request.objects.filter(mine).values("pk"))
+                mine |= queryset.represented_q(self.user)
+            return queryset.filter(mine)
         if value == "groups":
             return queryset.filter(provider_group__in=self.user.group_ids)
         return queryset
@@ -204,6 +183,14 @@ class RequestFilter(django_filters.FilterSet):
         if value == "closed":
             return queryset.filter(state__in=CLOSED_STATES, archived_at__isnull=True)
         return queryset.filter(archived_at__isnull=False) if value == "archived" else queryset
+
+    def _status(self) -> str:
+        """Open or closed, also where the chosen states say so."""
+        states = self.form.cleaned_data.get("state")
+        if states and self.form.cleaned_data.get("status") == "any":
+            ended = {state in CLOSED_STATES for state in states}
+            return "any" if len(ended) > 1 else "closed" if True in ended else "open"
+        return str(self.form.cleaned_data.get("status") or "any")
 
     def in_lane(self, queryset: RequestQuerySet, name: str, value: str) -> QuerySet[Request]:
         return queryset.filter(state__in=[s for s, lane in LANES.items() if lane == value])
@@ -229,7 +216,7 @@ class RequestFilter(django_filters.FilterSet):
 
     def ordered(self, queryset: RequestQuerySet, name: str, value: str) -> QuerySet[Request]:
         if value == "first":
-            return first_things_first(queryset)
+            return first_things_first(queryset, self._status())
         return queryset.order_by(*SORTS[value][1])
 
 
@@ -237,11 +224,6 @@ def groups_for(request: Any) -> QuerySet[Any]:
     """The provider groups whose requests this person can list."""
     groups = Request._meta.get_field("provider_group").related_model.objects
     return groups.visible_to(request.user)
-
-
-def people() -> QuerySet[User]:
-    """Staff who can be named in a filter."""
-    return get_user_model().objects.filter(is_active=True).order_by("first_name", "last_name")
 
 
 def with_current_customer(queryset: RequestQuerySet) -> Any:

@@ -19,15 +19,14 @@ from requests_app.digest_models import DigestDay
 from requests_app.mail_models import BlockedSender, InboundMessage, InboundRaw, Mailbox
 from requests_app.process import Process
 from requests_app.public_models import PendingFile, PendingIntake, PublicForm
+from requests_app.querysets import FINISHED, OPEN_Q, UNASSIGNED, WORDS, RequestQuerySet
 from requests_app.states import (
     CLOSED_STATES,
     LANES,
-    OPEN,
     Kind,
     Level,
     OutOf,
     Priority,
-    S,
     State,
 )
 from workflow import clock
@@ -61,60 +60,6 @@ __all__ = [
     "TriageDecision",
     "Watcher",
 ]
-
-OPEN_Q = Q(state__in=[str(s) for s in OPEN])
-
-
-class RequestQuerySet(models.QuerySet["Request"]):
-    """Named lists. Every page, feed, export and API call starts from `visible_to`."""
-
-    def visible_to(self, user: "User") -> "RequestQuerySet":
-        """What this person may see: representatives and auditors all; others their own work."""
-        if not user.is_active:
-            return self.none()
-        if user.is_superuser or user.is_representative or user.is_auditor:
-            return self
-        mine = Q(provider_group__memberships__user=user)
-        mine |= Q(discoveries__team__user=user)
-        if user.is_billing:
-            mine |= Q(billing_cases__isnull=False) | Q(part_lines__isnull=False)
-        if user.is_asd_manager:
-            mine |= Q(service_updates__isnull=False) | Q(proposed_services__isnull=False)
-        return self.filter(pk__in=self.model.objects.filter(mine).values("pk"))
-
-    def open(self) -> "RequestQuerySet":
-        return self.filter(OPEN_Q)
-
-    def represented_by(self, user: "User") -> "RequestQuerySet":
-        """A representative's own agencies' requests, and those nobody represents."""
-        return self.filter(
-            Q(representative=user)
-            | Q(agency__representative=user)
-            | Q(agency__deputy=user)
-            | Q(representative__deputy=user)
-            | Q(representative__isnull=True, agency__representative__isnull=True)
-        )
-
-    def pending(self, group: Any) -> "RequestQuerySet":
-        """The CRM Pending Queue of a group (F2)."""
-        return self.filter(provider_group=group, state=S.PENDING)
-
-    def by_rule(self) -> "RequestQuerySet":
-        """Who comes first: overdue, then priority, then due date, then age (F4). Stored columns
-        alone, in the order of the index of the queues."""
-        return self.order_by(
-            "-overdue", "priority", F("due_at").asc(nulls_last=True), "created_at", "pk"
-        )
-
-    def by_receipt(self) -> "RequestQuerySet":
-        """A specialist's own list: in the order in which they got it (F7)."""
-        return self.order_by("assigned_at", "pk")
-
-    def for_list(self) -> "RequestQuerySet":
-        """With what a row of a list shows."""
-        return self.select_related(
-            "agency", "service", "provider_group", "specialist", "representative", "forecast"
-        )
 
 
 class Request(Process, Clocked):
@@ -239,7 +184,21 @@ class Request(Process, Clocked):
             ),
             models.Index(fields=["state", "-created_at"], name="request_state"),
             models.Index(fields=["agency", "-created_at"], name="request_agency"),
-            models.Index(fields=["due_at"], name="request_due", condition=OPEN_Q),
+            models.Index(
+                FINISHED,
+                UNASSIGNED,
+                F("overdue").desc(),
+                "priority",
+                "due_at",
+                "created_at",
+                "id",
+                name="request_first",
+            ),
+            models.Index(fields=["due_at", "id"], name="request_due", condition=OPEN_Q),
+            models.Index(
+                fields=["priority", "due_at", "id"], name="request_priority", condition=OPEN_Q
+            ),
+            models.Index(fields=["state_since", "id"], name="request_longest", condition=OPEN_Q),
             models.Index(
                 fields=["alarm_at"], name="request_alarm", condition=Q(alarm_at__isnull=False)
             ),
@@ -254,9 +213,12 @@ class Request(Process, Clocked):
                 name="request_unarchived",
                 condition=Q(closed_at__isnull=False, archived_at__isnull=True),
             ),
-            GinIndex(fields=["title"], opclasses=["gin_trgm_ops"], name="request_title_trigram"),
+            GinIndex(WORDS, name="request_words"),
             GinIndex(
-                fields=["reference"], opclasses=["gin_trgm_ops"], name="request_reference_trigram"
+                fields=["title"],
+                opclasses=["gin_trgm_ops"],
+                name="request_title_trigram",
+                condition=OPEN_Q,
             ),
         ]
 

@@ -2,12 +2,13 @@
 
 from django.urls import include, path
 
-from requests_app import views
+from requests_app import lookup_views, views
 
 urlpatterns = [
     # /requests/
     path("requests/", views.request_list, name="requests_list"),
     path("requests/bulk/", views.request_bulk, name="requests_bulk"),
+    path("requests/lookup/<slug:kind>/", lookup_views.names, name="requests_lookup"),
     # /requests/new/
     path("requests/new/", views.request_new, name="requests_new"),
     path("requests/new/contacts/", views.intake_contacts, name="requests_new_contacts"),

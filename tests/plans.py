@@ -36,8 +36,8 @@ from workflow import clock
 MANY, WORLDS = 2000, 12
 BIG = 500  # rows; a table that has more grows with the requests
 DENSER = 150
-SORTED = 100  # rows; what a page may put in order
-READ = 5000  # rows; what a page may read where nothing stops it sooner (an inbox, a group's queue)
+# rows; where no more than these match, gathering and sorting them may cost less than an index walk
+READ = 5000
 COLUMNS = re.compile(r"(\w+\.\w+, ){3,}")
 WALKS: tuple[Callable[[Office], Any], ...] = (
     Office.request, to_pending, to_assigned, to_awaiting, to_scheduled, to_in_fulfillment,
@@ -155,7 +155,7 @@ def faults(
     table = node.get("Relation Name", node.get("Index Name", ""))
     if kind == "Seq Scan" and table in big:
         yield f"reads all of {table}"
-    if kind == "Sort" and node["Plans"][0]["Plan Rows"] > SORTED and _reads(node, big):
+    if kind == "Sort" and node["Plans"][0]["Plan Rows"] > READ and _reads(node, big):
         yield f"sorts {node['Plans'][0]['Plan Rows']} rows by {', '.join(node['Sort Key'])}"
     if "Scan" in kind and table in big and not limited and rows > READ:
         yield f"reads {rows} rows of {table}"

@@ -9,6 +9,22 @@ from tests.plans import growing
 
 PAGES = [
     ("auditor", "/account/", {}),
+    ("rep", "/requests/", {}),
+    ("rep", "/requests/", {"scope": "all"}),
+    ("rep", "/requests/", {"scope": "all", "status": "any"}),
+    ("rep", "/requests/", {"scope": "all", "status": "closed"}),
+    ("rep", "/requests/", {"state": "pending", "priority": "3", "kind": "assistance"}),
+    ("rep", "/requests/", {"scope": "all", "sort": "due"}),
+    ("rep", "/requests/", {"scope": "all", "sort": "priority"}),
+    ("rep", "/requests/", {"scope": "all", "sort": "state"}),
+    ("rep", "/requests/", {"scope": "all", "status": "any", "sort": "-created"}),
+    ("rep", "/requests/", {"scope": "all", "status": "any", "sort": "reference"}),
+    ("rep", "/requests/", {"scope": "all", "agency": "1"}),
+    ("rep", "/requests/", {"scope": "all", "q": "desk"}),
+    ("rep", "/requests/", {"page": "40"}),
+    ("billing", "/requests/", {}),
+    ("asd", "/requests/", {}),
+    ("auditor", "/requests/", {}),
 ]
 
 

@@ -1,0 +1,21 @@
+"""What a box that looks a name up is told while somebody types."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.html import format_html_join
+from django.views.decorators.http import require_GET
+
+from requests_app.lookup import KINDS, SHOWN, label, matching
+from requests_app.views import plain_text_only
+
+
+@login_required
+@plain_text_only
+@require_GET
+def names(request: HttpRequest, kind: str) -> HttpResponse:
+    """Names that fit what has been typed so far, for the box's list."""
+    if kind not in KINDS:
+        raise Http404
+    rows = matching(kind, request.user, request.GET.get(kind, ""))[:SHOWN]
+    options = ((label(kind, row),) for row in rows)
+    return HttpResponse(format_html_join("", '<option value="{}">', options))

@@ -1,0 +1,157 @@
+"""Named lists of requests, and the expressions that they and the indexes of the table share."""
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.postgres.expressions import ArraySubquery
+from django.contrib.postgres.search import SearchQuery, SearchVectorExact, SearchVectorField
+from django.db import models
+from django.db.models import Exists, F, OuterRef, Q, Value
+
+from requests_app.states import CLOSED_STATES, OPEN, S
+
+if TYPE_CHECKING:
+    from requests_app.models import Request  # noqa: F401 - named by the class of the list
+    from workflow.models import User
+
+OPEN_Q = Q(state__in=[str(s) for s in OPEN])
+# Where it stands in the list of all: the ended last, what nobody represents in triage on top (F4)
+FINISHED = models.Case(
+    models.When(state__in=CLOSED_STATES, then=1), default=0, output_field=models.SmallIntegerField()
+)
+UNASSIGNED = models.Case(
+    models.When(state=S.TRIAGE, representative__isnull=True, then=0),
+    default=1,
+    output_field=models.SmallIntegerField(),
+)
+
+
+class Words(models.Func):
+    """A title's words and a reference's parts, with and without leading zeros, as a tsvector.
+
+    It is only ever read through its index, which the database keeps by itself.
+    """
+
+    output_field = SearchVectorField()
+    template = (
+        "to_tsvector('simple'::regconfig, regexp_replace(%(title)s, '[!-/:-@\\[-`{-~]+', ' ', 'g')"
+        " || ' ' || replace(%(reference)s, '-', ' ')"
+        " || ' ' || ltrim(split_part(%(reference)s, '-', 3), '0'))"
+    )
+
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        title, reference = (compiler.compile(e)[0] for e in self.get_source_expressions())
+        return self.template % {"title": title, "reference": reference}, []
+
+
+WORDS = Words("title", "reference")
+MOST_WORDS, LONGEST_WORD, SHORTEST_BEGINNING = 8, 40, 3
+
+
+def words_of(text: str) -> list[str]:
+    """The words that are looked for: letters and digits, no more than a few."""
+    found = re.findall(r"[^\W_]+", unicodedata.normalize("NFC", text))
+    return [word[:LONGEST_WORD] for word in found[:MOST_WORDS]]
+
+
+def said(word: str) -> SearchVectorExact:
+    """Whether the title or the reference has this word, or one that begins so (of three letters
+    or more), as a condition."""
+    term = f"'{word}':*" if len(word) >= SHORTEST_BEGINNING else f"'{word}'"
+    return SearchVectorExact(WORDS, SearchQuery(term, config="simple", search_type="raw"))
+
+
+class AmongKeys(models.Func):
+    """Whether a key is among those of a subquery, which runs once and lets an index be used."""
+
+    template = "%(expressions)s)"
+    arg_joiner = " = ANY("
+    output_field = models.BooleanField()
+
+    def __init__(self, key: str, rows: Any) -> None:
+        super().__init__(key, ArraySubquery(rows))
+
+
+class RequestQuerySet(models.QuerySet["Request"]):
+    """Named lists. Every page, feed, export and API call starts from `visible_to`."""
+
+    def visible_to(self, user: "User") -> "RequestQuerySet":
+        """What this person may see: representatives and auditors all; others their own work."""
+        if not user.is_active:
+            return self.none()
+        if user.is_superuser or user.is_representative or user.is_auditor:
+            return self
+        mine = Q(provider_group__in=user.group_ids) | self.on_team_q(user)
+        if user.is_billing:
+            mine |= self._has("billing_cases") | self._has("part_lines")
+        if user.is_asd_manager:
+            mine |= self._has("service_updates") | self._has("proposed_services")
+        return self.filter(mine)
+
+    def on_team_q(self, user: "User") -> Q:
+        """On whose discovery team a person is or was (D5), as a condition."""
+        teams = self._records("discoveries").filter(team__user=user)
+        return Q(AmongKeys("pk", teams.values("request")))
+
+    def _records(self, relation: str) -> Any:
+        related: Any = self.model._meta.get_field(relation).related_model
+        return related.objects
+
+    def _has(self, relation: str) -> Q:
+        """Whether any record hangs on the request by this relation, as a condition."""
+        name = self.model._meta.get_field(relation).field.name  # type: ignore[union-attr]
+        return Q(Exists(self._records(relation).filter(**{name: OuterRef("pk")})))
+
+    def open(self) -> "RequestQuerySet":
+        return self.filter(OPEN_Q)
+
+    def represented_by(self, user: "User") -> "RequestQuerySet":
+        """A representative's own agencies' requests, and those nobody represents."""
+        return self.filter(self.represented_q(user))
+
+    def represented_q(self, user: "User") -> Q:
+        """The same as a condition. Whose they are is looked up first: with plain keys the
+        database knows how many rows to expect, and finds few of them as fast as many.
+        """
+        agencies = self._records("agency")
+        found = agencies.filter(Q(representative=user) | Q(deputy=user)).values_list(
+            Value("own"), "pk"
+        )
+        found = found.union(
+            agencies.filter(representative=None).values_list(Value("nobodys"), "pk"),
+            get_user_model().objects.filter(deputy=user).values_list(Value("person"), "pk"),
+            all=True,
+        )
+        keys: dict[str, list[int]] = {"own": [], "nobodys": [], "person": [user.pk]}
+        for what, pk in found:
+            keys[what].append(pk)
+        mine = Q(representative__in=keys["person"]) | Q(agency__in=keys["own"])
+        return mine | Q(representative__isnull=True, agency__in=keys["nobodys"])
+
+    def pending(self, group: Any) -> "RequestQuerySet":
+        """The CRM Pending Queue of a group (F2)."""
+        return self.filter(provider_group=group, state=S.PENDING)
+
+    def by_rule(self) -> "RequestQuerySet":
+        """Who comes first: overdue, then priority, then due date, then age (F4). Stored columns
+        alone, in the order of the index of the queues."""
+        return self.order_by(
+            "-overdue", "priority", F("due_at").asc(nulls_last=True), "created_at", "pk"
+        )
+
+    def by_receipt(self) -> "RequestQuerySet":
+        """A specialist's own list: in the order in which they got it (F7)."""
+        return self.order_by("assigned_at", "pk")
+
+    def said(self, text: str) -> "RequestQuerySet":
+        """With all of these words in title or reference; a text without words finds none."""
+        words = words_of(text)
+        return self.filter(*map(said, words)) if words else self.none()
+
+    def for_list(self) -> "RequestQuerySet":
+        """With what a row of a list shows."""
+        return self.select_related(
+            "agency", "service", "provider_group", "specialist", "representative", "forecast"
+        )
