@@ -95,7 +95,9 @@ class RequestFilter(django_filters.FilterSet):
     status = django_filters.ChoiceFilter(
         choices=STATUSES, method="by_status", label="Open or closed", empty_label=None
     )
-    state = django_filters.MultipleChoiceFilter(choices=State.choices, label="State")
+    state = django_filters.MultipleChoiceFilter(
+        choices=State.choices, label="State", distinct=False
+    )
     lane = django_filters.ChoiceFilter(
         choices=list(LANE_NAMES.items()), method="in_lane", label="Lane", empty_label="Any"
     )
@@ -110,7 +112,9 @@ class RequestFilter(django_filters.FilterSet):
     group = LookupFilter(field_name="provider_group", label="Provider group", name="group")
     representative = LookupFilter(label="Representative", name="representative")
     specialist = LookupFilter(label="Specialist", name="specialist")
-    priority = django_filters.MultipleChoiceFilter(choices=Priority.choices, label="Priority")
+    priority = django_filters.MultipleChoiceFilter(
+        choices=Priority.choices, label="Priority", distinct=False
+    )
     attention = django_filters.ChoiceFilter(
         choices=[
             *standing.CHOICES,
