@@ -20,7 +20,7 @@ OPEN_Q = Q(state__in=[str(s) for s in OPEN])
 # Where it stands in the list of all: the ended last, what nobody represents in triage on top (F4)
 FINISHED = models.Case(models.When(state__in=[str(s) for s in CLOSED_STATES], then=1), default=0)
 UNASSIGNED = models.Case(
-    models.When(state=str(S.TRIAGE), representative__isnull=True, then=0), default=1
+    models.When(representative__isnull=True, state=str(S.TRIAGE), then=0), default=1
 )
 
 
