@@ -1,322 +1,276 @@
 """What every page and step costs over HTTP, beside a bare Django view on the same server.
 
-`make bench ARGS="pages --sizes 1000,100000"`: for each size a database of its own is made with
-`generate` (kept for the next run with --keep), gunicorn serves the program and the floor with the
-same number of workers, and every round asks both, one after the other.
+`make bench ARGS="pages"`: for each size a database is made once with `generate` and kept; gunicorn
+serves the program and the floor with the same number of workers, on all sizes at once. Every round
+asks each operation of each size, the program first, then the floor with the same kind of work, so
+whatever else the machine does meets all of them alike. PostgreSQL syncs to disk.
 """
 
 import argparse
 import contextlib
 import http.client
-import json
-import os
 import random
-import socket
-import statistics
-import subprocess
-import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-ROOT = Path(__file__).resolve().parent.parent
-WORKERS = 2
+from bench import _report
+from bench._stand import FOLDER, Stand, desk_of, say, server, stand
+
 TOKEN = "b" * 32
+WARM = 2  # rounds before those that count
 Ask = tuple[str, str, dict[str, Any] | None]  # method, path, form
 
 
+class Wrong(Exception):  # noqa: N818 - what an answer was instead of the right one
+    """An answer that is not the page or the redirect asked for, or no request left to ask for."""
+
+
 @dataclass
-class Operation:
-    """One thing people do: how it is asked for, and which floor it stands on."""
+class Series:
+    """The seconds of one operation, one size and one number of clients."""
 
-    name: str
-    floor: str
-    ask: Callable[[], Ask]
-    times: dict[str, list[float]] = field(default_factory=dict)
+    own: list[float] = field(default_factory=list)
+    bare: list[float] = field(default_factory=list)
+    together: float = 0.0  # seconds in which all of `own` were served
+    wrong: list[str] = field(default_factory=list)
 
 
-class Client:
-    """A person with a session on one server."""
-
-    def __init__(self, port: int, session: str) -> None:
-        self.port = port
-        self.headers = {
-            "Cookie": f"sessionid={session}; csrftoken={TOKEN}",
-            "X-CSRFToken": TOKEN,
-            "Host": f"127.0.0.1:{port}",
-        }
-
-    def time(self, ask: Ask) -> float:
-        """Seconds until the whole answer is here. Raises when it is an error."""
-        method, path, form = ask
-        body = urlencode(form) if form is not None else None
-        headers = {**self.headers}
-        if body is not None:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
-        began = time.perf_counter()
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+def fetch(port: int, session: str, ask: Ask) -> tuple[float, str]:
+    """Seconds until the whole answer is here, and where it leads. Raises Wrong."""
+    method, path, form = ask
+    headers = {
+        "Cookie": f"sessionid={session}; csrftoken={TOKEN}",
+        "X-CSRFToken": TOKEN,
+        "Host": f"127.0.0.1:{port}",
+    }
+    body = urlencode(form) if form is not None else None
+    if body is not None:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+    began = time.perf_counter()
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
         connection.request(method, path, body, headers)
         answer = connection.getresponse()
         text = answer.read()
         took = time.perf_counter() - began
         connection.close()
-        if answer.status >= 400 or (method == "POST" and answer.status != 302):
-            raise RuntimeError(f"{method} {path}: {answer.status} {text[:300]!r}")
-        return took
-
-
-@contextlib.contextmanager
-def server(package: str, port: int) -> Iterator[None]:
-    """Gunicorn with the program or with the floor, until it is no longer needed."""
-    module = f"{package}.wsgi"
-    words = [sys.executable, "-m", "gunicorn", module, "--bind", f"127.0.0.1:{port}",
-             "--workers", str(WORKERS), "--log-level", "error"]  # fmt: skip
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": f"{package}.settings"}
-    process = subprocess.Popen(words, cwd=ROOT, env=environment)  # noqa: S603 - our own words
-    try:
-        for _ in range(300):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.1)
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
-
-
-def _manage(*words: str) -> None:
-    subprocess.run([sys.executable, "manage.py", *words], cwd=ROOT, check=True)  # noqa: S603
-
-
-def _prepare(size: int, keep: bool) -> None:
-    """A database of this size; the server syncs to disk as in production."""
-    import psycopg2
-
-    parts = urlsplit(os.environ["DATABASE_URL"])
-    name = f"bench_{size}"
-    with contextlib.closing(psycopg2.connect(parts._replace(path="/postgres").geturl())) as link:
-        link.autocommit = True
-        cursor = link.cursor()
-        cursor.execute("ALTER SYSTEM SET fsync = on")
-        cursor.execute("ALTER SYSTEM SET synchronous_commit = on")
-        cursor.execute("SELECT pg_reload_conf()")
-        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
-        there = cursor.fetchone() is not None
-        if there and not keep:
-            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        if not (there and keep):
-            cursor.execute(f"CREATE DATABASE {name}")
-    os.environ["DATABASE_URL"] = parts._replace(path=f"/{name}").geturl()
-    if not (there and keep):
-        _manage("migrate", "-v0")
-        _manage("generate", "--requests", str(size), "--seed", "1")
+    except (OSError, http.client.HTTPException) as error:
+        raise Wrong(f"{method} {path}: {error!r}") from error
+    if answer.status != (302 if method == "POST" else 200):
+        raise Wrong(f"{method} {path}: {answer.status} {text[:200]!r}")
+    return took, answer.getheader("Location", "") or ""
 
 
 class Desk:
-    """The data behind the operations: who asks, for which requests."""
+    """One size: its two servers, and the asks of its people.
 
-    def __init__(self) -> None:
-        from django.contrib.sessions.backends.db import SessionStore
-        from django.db import connection
+    Steps feed each other: what `create` made is triaged into the pending queue, `take next` takes
+    from there, and what was taken is fulfilled. So a small database has work for every round.
+    """
 
-        from bench.floor.models import MAKE
-        from fulfillment.models import ProviderGroup
-        from requests_app.models import Request
-        from workflow.models import User
-
+    def __init__(self, size: int, found: dict[str, Any], program: int, floor: int) -> None:
+        self.size, self.found, self.program, self.floor_port = size, found, program, floor
         self.rng = random.Random(1)  # noqa: S311 - which rows, no secrets
-        self.people = {p.username: p for p in User.objects.filter(
-            username__in=["rep", "lead", "specialist", "billing"])}  # fmt: skip
-        self.group = ProviderGroup.objects.get(slug="network-services")
-        self.sessions = {}
-        for name, person in self.people.items():
-            store = SessionStore()
-            store["_auth_user_id"] = str(person.pk)
-            store["_auth_user_backend"] = "django.contrib.auth.backends.ModelBackend"
-            store["_auth_user_hash"] = person.get_session_auth_hash()
-            store.create()
-            self.sessions[name] = store.session_key
-        own = Request.objects.filter(provider_group=self.group)
-        theirs = Request.objects.filter(agency__representative=self.people["rep"])
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT stream_id FROM workflow_event WHERE stream_id = ANY(%s) GROUP BY stream_id "
-                "ORDER BY abs(count(*) - 30), stream_id LIMIT 20",
-                [list(own.open().values_list("pk", flat=True)[:3000])],
-            )
-            busy = [row[0] for row in cursor.fetchall()]
-            cursor.execute(MAKE, [busy])
-        self.busy = list(Request.objects.filter(pk__in=busy).values_list("pk", "reference"))
-        self.triage = list(
-            theirs.filter(state="triage", service__isnull=False).values_list("reference", "service")
-        )
-        mine = own.filter(state="assigned", specialist=self.people["specialist"])
-        self.assigned = list(mine.values_list("reference", flat=True))
-        self.rows = list(own.values_list("pk", flat=True)[:2000])
-        agency = self.people["rep"].agencies.filter(contacts__isnull=False).first()
-        self.intake = {"customer": "existing", "agency": agency.pk,
-                       "contact": agency.contacts.first().pk}  # fmt: skip
-        titles = own.order_by("-pk").values_list("title", flat=True)[:500]
-        self.words = sorted({t.rpartition(", ")[2].split()[0] for t in titles})
+        self.made: list[str] = []
+        self.taken: list[str] = []
+        if not found["busy"] or not found["words"]:
+            raise SystemExit(f"{size} requests are too few: the group has none of its own.")
 
-    def operations(self) -> list[tuple[str, Operation]]:
-        """Who does what; every step takes a request of its own."""
-        queue = f"/queues/{self.group.slug}"
-        yes = dict.fromkeys(_checklist(), "yes")
+    def operations(self) -> list[tuple[str, str, str, Callable[[], Ask]]]:
+        """Name, kind of floor, who, and what is asked."""
+        queue = f"/queues/{self.found['slug']}"
 
         def page(path: str) -> Callable[[], Ask]:
             return lambda: ("GET", path, None)
 
         def word(path: str) -> Callable[[], Ask]:
-            return lambda: ("GET", path + self.rng.choice(self.words), None)
+            return lambda: ("GET", path + self.rng.choice(self.found["words"]), None)
 
-        def triage() -> Ask:
-            reference, service = self.triage.pop()
-            facts = {"service": service, "service_known": "yes", "decision": "", **yes}
-            return ("POST", f"/requests/{reference}/actions/triage/", facts)
+        def busy(path: str) -> Callable[[], Ask]:
+            return lambda: ("GET", f"{path}{self.rng.choice(self.found['busy'])[1]}/", None)
 
-        found: list[tuple[str, Operation]] = [
-            ("rep", Operation("own work", "list", page("/"))),
-            ("specialist", Operation("pending queue", "list", page(f"{queue}/pending/"))),
-            ("specialist", Operation("60-day schedule", "list", page(f"{queue}/schedule/"))),
-            ("specialist", Operation("work list", "list", page(f"{queue}/worklist/"))),
-            ("rep", Operation("requests, three filters", "list",
-                page("/requests/?state=pending&priority=3&kind=assistance"))),
-            ("rep", Operation("requests, by text", "search", word("/requests/?q="))),
-            ("rep", Operation("search", "search", word("/search/?q="))),
-            ("lead", Operation("request page", "detail",
-                lambda: ("GET", f"/requests/{self.rng.choice(self.busy)[1]}/", None))),
-            ("rep", Operation("dashboard", "list", page("/reports/"))),
-            ("rep", Operation("API list", "list", page("/api/v1/requests/"))),
-            ("rep", Operation("API detail", "detail",
-                lambda: ("GET", f"/api/v1/requests/{self.rng.choice(self.busy)[1]}/", None))),
-            ("rep", Operation("create", "create", lambda: ("POST", "/requests/new/", {
-                **self.intake, "title": "One more desk", "description": "Measured.", "impact": 2,
-                "urgency": 2, "submission_key": uuid.uuid4()}))),
-            ("rep", Operation("triage", "step", triage)),
-            ("specialist", Operation("take next", "step",
-                lambda: ("POST", f"{queue}/take-next/", {}))),
-            ("specialist", Operation("fulfill", "step", lambda: ("POST",
-                f"/requests/{self.assigned.pop()}/actions/fulfill/", {"resolution": "Done."}))),
+        return [
+            ("own work", "list", "rep", page("/")),
+            ("pending queue", "list", "specialist", page(f"{queue}/pending/")),
+            ("60-day schedule", "list", "specialist", page(f"{queue}/schedule/")),
+            ("work list", "list", "specialist", page(f"{queue}/worklist/")),
+            ("requests, three filters", "list", "rep",
+             page("/requests/?state=pending&priority=3&kind=assistance")),
+            ("requests, by text", "search", "rep", word("/requests/?q=")),
+            ("request page", "detail", "lead", busy("/requests/")),
+            ("create", "create", "rep", self._create),
+            ("triage", "step", "rep", self._triage),
+            ("take next", "step", "specialist", lambda: ("POST", f"{queue}/take-next/", {})),
+            ("fulfill", "step", "specialist", self._fulfill),
+            ("search", "search", "rep", word("/search/?q=")),
+            ("API list", "list", "rep", page("/api/v1/requests/")),
+            ("API detail", "detail", "rep", busy("/api/v1/requests/")),
+            ("dashboard", "list", "rep", page("/reports/")),
         ]  # fmt: skip
-        return found
+
+    def _create(self) -> Ask:
+        form = {"customer": "existing", "agency": self.found["agency"],
+                "contact": self.found["contact"], "title": "One more desk",
+                "description": "Measured.", "impact": 2, "urgency": 2,
+                "submission_key": uuid.uuid4()}  # fmt: skip
+        return ("POST", "/requests/new/", form)
+
+    def _triage(self) -> Ask:
+        if not self.made:
+            raise Wrong("nothing was created that could be triaged")
+        facts = dict.fromkeys(self.found["checklist"], "yes")
+        facts |= {"service": self.found["service"], "service_known": "yes", "decision": ""}
+        return ("POST", f"{self.made.pop(0)}actions/triage/", facts)
+
+    def _fulfill(self) -> Ask:
+        if not self.taken:
+            raise Wrong("nothing was taken that could be fulfilled")
+        path = f"{self.taken.pop(0)}actions/fulfill/"
+        return ("POST", path, {"resolution": "Done."})
 
     def floor(self, kind: str) -> Ask:
         """The bare page of the same kind."""
+        found, pick = self.found, self.rng.choice
         if kind == "list":
-            return ("GET", f"/list/{self.group.pk}/", None)
+            return ("GET", f"/list/{found['group']}/", None)
         if kind == "search":
-            return ("GET", f"/search/?q={self.rng.choice(self.words).lower()}", None)
+            return ("GET", f"/search/?q={pick(found['words']).lower()}", None)
         if kind == "detail":
-            return ("GET", f"/row/{self.rng.choice(self.busy)[0]}/", None)
+            return ("GET", f"/row/{pick(found['busy'])[0]}/", None)
         if kind == "create":
             return ("POST", "/create/", {"title": "One more desk", "agency": "Measured"})
-        return ("POST", f"/step/{self.rng.choice(self.rows)}/", {"state": "assigned"})
+        return ("POST", f"/step/{pick(found['rows'])}/", {"state": "assigned"})
+
+    def follow(self, name: str, location: str) -> None:
+        """Where a step led is where the next step goes."""
+        if name == "create":
+            self.made.append(location)
+        elif name == "take next" and location.startswith("/requests/"):
+            self.taken.append(location)
 
 
-def _checklist() -> list[str]:
-    from requests_app.triage import CHECKLIST
+class Round:
+    """Asks everything once, with so many clients at once."""
 
-    return [key for key, _ in CHECKLIST]
+    def __init__(self, desks: list[Desk], clients: int) -> None:
+        self.desks, self.clients = desks, clients
+        self.series: dict[tuple[int, str], Series] = {}
+        self.kinds: dict[str, str] = {}
 
+    def ask(self, pool: ThreadPoolExecutor, counts: bool) -> None:
+        """Each operation of each size: the program, then the floor."""
+        for number in range(len(self.desks[0].operations())):
+            for desk in self.desks:
+                name, kind, who, what = desk.operations()[number]
+                self.kinds[name] = kind
+                kept = self.series.setdefault((desk.size, name), Series())
+                session = desk.found["sessions"][who]
+                began = time.perf_counter()
+                own = self._many(pool, desk.program, session, what, kept)
+                together = time.perf_counter() - began
+                for _, location in own:
+                    desk.follow(name, location)
+                bare = self._many(
+                    pool, desk.floor_port, session, lambda d=desk, k=kind: d.floor(k), kept
+                )
+                if counts:
+                    kept.own += [took for took, _ in own]
+                    kept.bare += [took for took, _ in bare]
+                    kept.together += together
 
-def _measure(desk: Desk, clients: int, rounds: int) -> list[dict[str, Any]]:
-    program, floor = _free_port(), _free_port()
-    found = []
-    with server("config", program), server("bench.floor", floor):
-        for who, operation in desk.operations():
-            ours = Client(program, desk.sessions[who])
-            bare = Client(floor, desk.sessions[who])
-            own: list[float] = []
-            theirs: list[float] = []
-            row: dict[str, Any] = {"operation": operation.name, "floor": operation.floor}
+    def _many(
+        self, pool: ThreadPoolExecutor, port: int, session: str, what: Any, kept: Series
+    ) -> list[tuple[float, str]]:
+        asks = []
+        for _ in range(self.clients):
             try:
-                with ThreadPoolExecutor(clients) as pool:
-                    for number in range(rounds + 2):
-                        asks = [operation.ask() for _ in range(clients)]
-                        times = list(pool.map(ours.time, asks))
-                        floors = [desk.floor(operation.floor) for _ in range(clients)]
-                        bares = list(pool.map(bare.time, floors))
-                        if number >= 2:  # the first rounds warm both up
-                            own += times
-                            theirs += bares
-            except (IndexError, RuntimeError) as error:
-                if not own:
-                    found.append({**row, "failed": str(error) or "no request left for it"})
-                    continue
-            found.append(row | _figures(own, theirs))
-    return found
+                asks.append(what())
+            except Wrong as nothing:
+                kept.wrong.append(str(nothing))
+        done = []
+        for future in [pool.submit(fetch, port, session, ask) for ask in asks]:
+            try:
+                done.append(future.result())
+            except Wrong as wrong:
+                kept.wrong.append(str(wrong))
+        return done
 
 
-def _figures(own: list[float], bare: list[float]) -> dict[str, Any]:
-    def p(values: list[float], q: int) -> float:
-        return statistics.quantiles(values, n=20)[q] if len(values) > 1 else values[0]
+def measure(desks: list[Desk], clients: int, rounds: int) -> list[dict[str, Any]]:
+    """All rounds with so many clients; a row of figures for each size and operation."""
+    turn = Round(desks, clients)
+    began = time.monotonic()
+    with ThreadPoolExecutor(clients) as pool:
+        for number in range(rounds + WARM):
+            turn.ask(pool, counts=number >= WARM)
+            spent = time.monotonic() - began
+            left = spent / (number + 1) * (rounds + WARM - number - 1)
+            if number < WARM or (number + 1) % 5 == 0 or left < 1:
+                say(f"{clients} clients: round {number + 1} of {rounds + WARM}, {left:.0f} s left")
+    rows = []
+    for (size, name), series in turn.series.items():
+        row = {"requests": size, "clients": clients, "operation": name, "floor": turn.kinds[name]}
+        rows.append(row | _report.figures(series.own, series.bare, series.together))
+        if series.wrong:
+            rows[-1]["wrong"] = {"times": len(series.wrong), "first": series.wrong[0]}
+    return rows
 
-    ms = 1000
-    return {
-        "n": len(own),
-        "p50_ms": round(p(own, 9) * ms, 1), "p95_ms": round(p(own, 18) * ms, 1),
-        "floor_p50_ms": round(p(bare, 9) * ms, 1), "floor_p95_ms": round(p(bare, 18) * ms, 1),
-        "ratio_p50": round(p(own, 9) / p(bare, 9), 2),
-        "ratio_p95": round(p(own, 18) / p(bare, 18), 2),
-    }  # fmt: skip
+
+def run(made: Stand, sizes: list[int], clients: list[int], rounds: int) -> dict[str, Any]:
+    """Copies of all sizes, servers on each, and the measurements."""
+    names = {size: made.copy(size) for size in sizes}
+    try:
+        with contextlib.ExitStack() as stack:
+            desks, about = [], []
+            for size, name in names.items():
+                say(f"{size:,} requests: the floor's tables, summaries ...")
+                found = desk_of(made, name)
+                made.ask("CHECKPOINT")
+                program = stack.enter_context(server(made, name, "config"))
+                floor = stack.enter_context(server(made, name, "bench.floor"))
+                desks.append(Desk(size, found, program, floor))
+                about.append({"requests": found["requests"], "open": found["open"],
+                              "megabytes": made.megabytes(name)})  # fmt: skip
+            rows = []
+            for many in clients:
+                rows += measure(desks, many, max(3, rounds // (1 if many == 1 else 4)))
+    finally:
+        for name in names.values():
+            made.drop(name)
+    version = made.ask("SHOW server_version")[0][0]
+    fsync = made.ask("SHOW fsync")[0][0]
+    return {"machine": _report.machine(version, fsync), "rounds": rounds, "databases": about,
+            "rows": rows}  # fmt: skip
 
 
 def main(words: list[str]) -> None:
-    """Measure, print the table, write the figures as JSON."""
+    """Measure, print the table, write the figures as JSON and, if asked to, into the document."""
     parser = argparse.ArgumentParser(prog="bench pages", description=__doc__)
-    parser.add_argument("--sizes", default="1000,100000")
+    parser.add_argument("--sizes", default="1000,100000,1000000")
     parser.add_argument("--clients", default="1,8")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--keep", action="store_true", help="use databases of an earlier run")
-    parser.add_argument("--json", default="", help="where to write the figures")
+    parser.add_argument("--rounds", type=int, default=40, help="of one client; of more a quarter")
+    parser.add_argument("--json", type=Path, default=FOLDER / "pages.json")
+    parser.add_argument("--write", type=Path, help="the Markdown document to put the figures into")
+    parser.add_argument("--from-json", action="store_true", help="measure nothing, write again")
     given = parser.parse_args(words)
-    os.environ["STATIC_ROOT"] = str(ROOT / "var" / "bench-static")
-    _manage("collectstatic", "--noinput", "-v0")
-    results = []
-    for size in map(int, given.sizes.split(",")):
-        _prepare(size, given.keep)
-        for clients in map(int, given.clients.split(",")):
-            done = subprocess.run(  # noqa: S603 - a fresh process: Django reads its database once
-                [sys.executable, "-m", "bench.pages", str(clients), str(given.rounds)],
-                cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True,
-            )  # fmt: skip
-            rows = json.loads(done.stdout.splitlines()[-1])
-            results += [{"requests": size, "clients": clients, **row} for row in rows]
-            sys.stdout.write(table(results[-len(rows) :]) + "\n")
-            sys.stdout.flush()
-    if given.json:
-        Path(given.json).write_text(json.dumps(results, indent=1) + "\n")
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """The figures as Markdown."""
-    lines = ["| requests | clients | operation | p50 ms | p95 ms | floor p50 | × p50 | × p95 |",
-             "|--:|--:|---|--:|--:|--:|--:|--:|"]  # fmt: skip
-    for r in rows:
-        if "failed" in r:
-            cells = [r["requests"], r["clients"], r["operation"], r["failed"], "", "", "", ""]
-        else:
-            cells = [r["requests"], r["clients"], r["operation"], r["p50_ms"], r["p95_ms"],
-                     r["floor_p50_ms"], r["ratio_p50"], r["ratio_p95"]]  # fmt: skip
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    os.environ["DJANGO_SETTINGS_MODULE"] = "bench.floor.settings"
-    import django
-
-    django.setup()
-    sys.stdout.write(json.dumps(_measure(Desk(), int(sys.argv[1]), int(sys.argv[2]))) + "\n")
+    if given.from_json:
+        results = _report.load(given.json)
+    else:
+        sizes = [int(word) for word in given.sizes.split(",")]
+        clients = [int(word) for word in given.clients.split(",")]
+        with stand() as made:
+            for size in sizes:
+                made.template(size)
+            results = run(made, sizes, clients, given.rounds)
+        _report.keep(given.json, results)
+        say(f"figures: {given.json}")
+    say("\n\n" + _report.tables(results) + "\n")
+    if given.write:
+        _report.write(given.write, results)
+        say(f"written: {given.write}")

@@ -1,0 +1,100 @@
+"""Who asks for what: sessions, references and words of a database, printed as JSON.
+
+`python -m bench._desk` with DATABASE_URL set. Makes the floor's tables too and refreshes whatever
+the program keeps computed.
+"""
+
+import json
+import sys
+from typing import Any
+
+import django
+
+django.setup()
+
+from django.conf import settings  # noqa: E402 - after setup
+from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
+from django.db import connection  # noqa: E402
+
+from asd.models import Agency, Agreement, CoveredService  # noqa: E402
+from bench.floor.models import MAKE  # noqa: E402
+from config.celery import app  # noqa: E402
+from fulfillment.models import ProviderGroup  # noqa: E402
+from requests_app.models import Request  # noqa: E402
+from requests_app.triage import CHECKLIST  # noqa: E402
+from workflow.models import User  # noqa: E402
+
+PEOPLE = ("rep", "lead", "specialist", "billing")
+GROUP = "network-services"
+BUSY = """
+SELECT stream_id FROM workflow_event WHERE stream_id = ANY(%s) AND stream_type_id = (
+    SELECT id FROM django_content_type WHERE app_label = 'requests_app' AND model = 'request')
+GROUP BY stream_id ORDER BY abs(count(*) - 30), stream_id LIMIT 20
+"""
+
+
+def session_of(person: User) -> str:
+    """The key of a fresh session, as after signing in."""
+    store = SessionStore()
+    store["_auth_user_id"] = str(person.pk)
+    store["_auth_user_backend"] = "django.contrib.auth.backends.ModelBackend"
+    store["_auth_user_hash"] = person.get_session_auth_hash()
+    store.create()
+    return str(store.session_key)
+
+
+def refresh() -> None:
+    """What beat would have refreshed: reports and the like that are read, not computed."""
+    app.loader.import_default_modules()
+    for entry in settings.CELERY_BEAT_SCHEDULE.values():
+        if entry["task"].rpartition(".")[2].startswith(("refresh", "count")):
+            app.tasks[entry["task"]].apply()
+
+
+def covered(people: dict[str, User], group: ProviderGroup) -> CoveredService:
+    """A service of the group in the SLA of an agency of the representative that has a contact."""
+    agencies = Agency.objects.filter(representative=people["rep"], contacts__is_active=True)
+    found = CoveredService.objects.filter(
+        agreement__in=Agreement.objects.in_force(),
+        agreement__agency__in=agencies,
+        service__provider_group=group,
+        service__state="live",
+    )
+    first = found.select_related("agreement").order_by("pk").first()
+    if first is None:
+        raise SystemExit("The demo's representative has no agency with a service of the group.")
+    return first
+
+
+def desk() -> dict[str, Any]:
+    """Everything that the operations need, as plain values."""
+    people = {p.username: p for p in User.objects.filter(username__in=PEOPLE)}
+    group = ProviderGroup.objects.get(slug=GROUP)
+    own = Request.objects.filter(provider_group=group)
+    some = list(own.open().order_by("-pk").values_list("pk", flat=True)[:5000])
+    with connection.cursor() as cursor:
+        cursor.execute(BUSY, [some])
+        busy = [row[0] for row in cursor.fetchall()]
+        cursor.execute(MAKE, [busy])
+    service = covered(people, group)
+    agency = service.agreement.agency
+    titles = own.order_by("-pk").values_list("title", flat=True)[:500]
+    return {
+        "group": group.pk,
+        "slug": group.slug,
+        "sessions": {name: session_of(person) for name, person in people.items()},
+        "busy": list(Request.objects.filter(pk__in=busy).values_list("pk", "reference")),
+        "rows": list(own.order_by("-pk").values_list("pk", flat=True)[:2000]),
+        "agency": agency.pk,
+        "contact": agency.contacts.active().first().pk,
+        "service": service.service_id,
+        "checklist": [key for key, _ in CHECKLIST],
+        "words": sorted({t.rpartition(", ")[2].split()[0] for t in titles if ", " in t}),
+        "requests": Request.objects.count(),
+        "open": Request.objects.open().count(),
+    }
+
+
+if __name__ == "__main__":
+    refresh()
+    sys.stdout.write(json.dumps(desk()) + "\n")

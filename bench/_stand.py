@@ -1,0 +1,148 @@
+"""What measurements stand on: durable servers of their own, a database for each size, gunicorn.
+
+The databases are made once in `var/bench` and kept there; every run works on copies of them.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg2
+
+from config.servers import ROOT, Servers, Sorry, free_port, program_environment
+
+FOLDER = Path(os.environ.get("VAR") or ROOT / "var") / "bench"
+WORKERS, THREADS = 2, 4  # as `make run` starts them
+
+
+def say(text: str) -> None:
+    """A line of progress, at once."""
+    sys.stdout.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+    sys.stdout.flush()
+
+
+class Stand:
+    """PostgreSQL with fsync and Valkey in one folder, and the environment that points at them."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.environment = environment
+        self.address = urlsplit(environment["DATABASE_URL"])
+
+    def url(self, name: str) -> str:
+        return self.address._replace(path=f"/{name}").geturl()
+
+    def of(self, name: str, **more: str) -> dict[str, str]:
+        """The environment of a program that works on this database."""
+        return {**self.environment, "DATABASE_URL": self.url(name), **more}
+
+    def ask(self, statement: str, *values: Any, name: str = "postgres") -> list[Any]:
+        """One statement outside a transaction; its rows, if it has any."""
+        with contextlib.closing(psycopg2.connect(self.url(name))) as link:
+            link.autocommit = True
+            with link.cursor() as cursor:
+                cursor.execute(statement, values)
+                return cursor.fetchall() if cursor.description else []
+
+    def exists(self, name: str) -> bool:
+        return bool(self.ask("SELECT 1 FROM pg_database WHERE datname = %s", name))
+
+    def drop(self, name: str) -> None:
+        self.ask(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def manage(self, name: str, *words: str) -> None:
+        """`manage.py` on this database. Raises CalledProcessError."""
+        command = [sys.executable, "manage.py", *words]
+        subprocess.run(command, cwd=ROOT, env=self.of(name), check=True)  # noqa: S603
+
+    def template(self, size: int, seed: int = 1) -> str:
+        """The database with so many requests, made if there is none; a broken one is made anew."""
+        name, unfinished = f"size_{size}", f"making_{size}"
+        if not self.exists(name):
+            say(f"{size:,} requests: making the database (once) ...")
+            began = time.monotonic()
+            self.drop(unfinished)
+            self.ask(f'CREATE DATABASE "{unfinished}"')
+            self.manage(unfinished, "migrate", "-v0")
+            self.manage(unfinished, "generate", "--requests", str(size), "--seed", str(seed))
+            self.ask("VACUUM ANALYZE", name=unfinished)
+            self.ask(f'ALTER DATABASE "{unfinished}" RENAME TO "{name}"')
+            say(f"{size:,} requests: made in {time.monotonic() - began:.0f} s")
+        else:
+            self.manage(name, "migrate", "-v0")
+        return name
+
+    def copy(self, size: int) -> str:
+        """A fresh copy of the database of this size, to work on."""
+        template = self.template(size)
+        name = f"run_{size}"
+        self.drop(name)
+        say(f"{size:,} requests: copying {self.megabytes(template):,} MB ...")
+        self.ask(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+        self.ask("VACUUM ANALYZE", name=name)
+        return name
+
+    def megabytes(self, name: str) -> int:
+        return int(self.ask("SELECT pg_database_size(%s)", name)[0][0]) // 2**20
+
+
+@contextlib.contextmanager
+def stand(folder: Path = FOLDER) -> Iterator[Stand]:
+    """The servers, up for as long as it takes; their data stays for the next run."""
+    servers = Servers(folder, durable=True)
+    kept = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL", "DEBUG")}
+    try:
+        there = servers.start()
+        secret = str(servers.state["secret_key"])
+        environment = {**program_environment(there, secret), **kept, **there}
+        environment |= {"SECRET_KEY": secret, "BASE_URL": "http://127.0.0.1:8000"}
+        environment["STATIC_ROOT"] = str(folder / "static")
+        made = Stand(environment)
+        made.manage("postgres", "collectstatic", "--noinput", "-v0")
+        yield made
+    except Sorry as sentence:
+        raise SystemExit(f"\n{sentence}\n") from None
+    finally:
+        servers.stop()
+
+
+@contextlib.contextmanager
+def server(made: Stand, name: str, package: str) -> Iterator[int]:
+    """Gunicorn with the program (`config`) or the floor (`bench.floor`) on a database; its port."""
+    port = free_port()
+    words = [sys.executable, "-m", "gunicorn", f"{package}.wsgi", "--bind", f"127.0.0.1:{port}",
+             "--workers", str(WORKERS), "--threads", str(THREADS), "--no-control-socket",
+             "--log-level", "error"]  # fmt: skip
+    environment = made.of(name, DJANGO_SETTINGS_MODULE=f"{package}.settings")
+    process = subprocess.Popen(words, cwd=ROOT, env=environment)  # noqa: S603 - our own words
+    try:
+        for _ in range(600):
+            if process.poll() is not None:
+                raise SystemExit(f"Gunicorn with {package} ended at once; its words stand above.")
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.1)
+        yield port
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def desk_of(made: Stand, name: str) -> dict[str, Any]:
+    """Who asks for what in this database, and the floor's tables: see `bench._desk`."""
+    done = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-m", "bench._desk"],
+        cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True,
+        env=made.of(name, DJANGO_SETTINGS_MODULE="bench.floor.settings"),
+    )  # fmt: skip
+    return dict(json.loads(done.stdout.splitlines()[-1]))
