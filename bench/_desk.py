@@ -47,8 +47,8 @@ def refresh() -> None:
     """What beat would have refreshed: reports and the like that are read, not computed."""
     app.loader.import_default_modules()
     for entry in settings.CELERY_BEAT_SCHEDULE.values():
-        if entry["task"].rpartition(".")[2].startswith(("refresh", "count")):
-            app.tasks[entry["task"]].apply()
+        if str(entry["task"]).rpartition(".")[2].startswith(("refresh", "count")):
+            app.tasks[str(entry["task"])].apply()
 
 
 def covered(people: dict[str, User], group: ProviderGroup) -> CoveredService:
@@ -86,7 +86,7 @@ def desk() -> dict[str, Any]:
         "busy": list(Request.objects.filter(pk__in=busy).values_list("pk", "reference")),
         "rows": list(own.order_by("-pk").values_list("pk", flat=True)[:2000]),
         "agency": agency.pk,
-        "contact": agency.contacts.active().first().pk,
+        "contact": agency.contacts.active().values_list("pk", flat=True).first(),
         "service": service.service_id,
         "checklist": [key for key, _ in CHECKLIST],
         "words": sorted({t.rpartition(", ")[2].split()[0] for t in titles if ", " in t}),

@@ -11,7 +11,6 @@ from typing import Any
 import django
 import psutil
 
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 GOALS = {"list": 2.5, "detail": 2.5, "create": 2.0, "step": 2.0, "search": 3.0}
 FLAT = 1.15  # a page of the largest database beside the same page of the smallest
 
@@ -107,8 +106,10 @@ def _table(results: dict[str, Any], clients: int) -> str:
     by, sizes = _by(results), _sizes(results)
     head: list[Any] = ["operation", "floor"]
     for size in sizes:
-        head += [f"{size:,}: p50", "p95", "× p50", "× p95"]
-    head += ["a second", f"{sizes[-1]:,} / {sizes[0]:,}: p50", "p95"]
+        head += [f"{size:,}: p50, p95 ms", "× p50, p95"]
+    head.append(f"answers a second at {sizes[-1]:,}")
+    if len(sizes) > 1:
+        head.append(f"{sizes[-1]:,} beside {sizes[0]:,}: p50, p95")
     lines = [_line(head), _line(["---", "---", *["--:"] * (len(head) - 2)])]
     for name in _names(results):
         rows = [by.get((clients, name, size), {"n": 0}) for size in sizes]
@@ -116,21 +117,23 @@ def _table(results: dict[str, Any], clients: int) -> str:
         cells: list[Any] = [name, kind]
         for row in rows:
             if not row["n"]:
-                cells += ["-"] * 4
+                cells += ["-", "-"]
                 continue
-            cells += [row["p50_ms"], row["p95_ms"], _mark(row["ratio_p50"], GOALS[kind]),
-                      row["ratio_p95"]]  # fmt: skip
-        cells += [rows[-1].get("per_second", "-"), *_growth(rows)]
+            cells.append(f"{row['p50_ms']:.1f}, {row['p95_ms']:.1f}")
+            cells.append(f"{_mark(row['ratio_p50'], GOALS[kind])}, {row['ratio_p95']:.2f}")
+        cells.append(rows[-1]["per_second"] if rows[-1]["n"] else "-")
+        if len(rows) > 1:
+            cells.append(_growth(rows))
         lines.append(_line(cells))
     return "\n".join(lines)
 
 
-def _growth(rows: list[dict[str, Any]]) -> list[str]:
+def _growth(rows: list[dict[str, Any]]) -> str:
     """The largest beside the smallest, at the median and at the 95th percentile."""
     first, last = rows[0], rows[-1]
-    if len(rows) < 2 or not first["n"] or not last["n"]:
-        return ["-", "-"]
-    return [_mark(last[f"{p}_ms"] / first[f"{p}_ms"], FLAT) for p in ("p50", "p95")]
+    if not first["n"] or not last["n"]:
+        return "-"
+    return ", ".join(_mark(last[f"{p}_ms"] / first[f"{p}_ms"], FLAT) for p in ("p50", "p95"))
 
 
 def write(path: Path, results: dict[str, Any]) -> None:
@@ -139,11 +142,19 @@ def write(path: Path, results: dict[str, Any]) -> None:
     drawing.parent.mkdir(parents=True, exist_ok=True)
     drawing.write_text(svg(results))
     picture = "![p50 of every operation as a multiple of the floor](images/performance.svg)"
-    fresh = f"{BEGIN}\n{picture}\n\n{tables(results)}\n{END}"
-    text = path.read_text() if path.exists() else f"# Performance\n\n{BEGIN}\n{END}\n"
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    path.write_text(before + fresh + after)
+    put(path, "figures", f"{picture}\n\n{tables(results)}")
+
+
+def put(path: Path, what: str, text: str) -> None:
+    """Write between the marks of this name in a document; where there are none, at its end."""
+    begin, end = f"<!-- {what}: begin -->", f"<!-- {what}: end -->"
+    whole = path.read_text() if path.exists() else ""
+    if begin not in whole:
+        whole += f"{begin}\n{end}\n"
+    before, _, rest = whole.partition(begin)
+    after = rest.partition(end)[2]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{before}{begin}\n{text.strip()}\n{end}{after}")
 
 
 STYLE = (
@@ -177,9 +188,9 @@ def svg(results: dict[str, Any]) -> str:
                    f'<text class="q" x="{x + 18}" y="43">{size:,} requests</text>')  # fmt: skip
     every = max(1, round(most / 8))
     for tick in range(0, int(most) + 1, every):
-        x = left + tick * scale
-        out.append(f'<line class="g" x1="{x:.0f}" x2="{x:.0f}" y1="{top - 8}" y2="{tall - 26}"/>'
-                   f'<text class="q" x="{x:.0f}" y="{tall - 10}" text-anchor="middle">{tick} ×'
+        at_x = left + tick * scale
+        out.append(f'<path class="g" d="M{at_x:.0f} {top - 8}V{tall - 26}"/>'
+                   f'<text class="q" x="{at_x:.0f}" y="{tall - 10}" text-anchor="middle">{tick} ×'
                    "</text>")  # fmt: skip
     for n, (name, many) in enumerate(rows):
         y = top + n * step
@@ -194,8 +205,8 @@ def svg(results: dict[str, Any]) -> str:
                        f'fill="{COLOURS[k % 4]}"/><text class="q" x="{left + width + 5:.0f}" '
                        f'y="{at + high - 2}" font-size="10">{row["ratio_p50"]}</text>')  # fmt: skip
         kind = next((r["floor"] for r in many if "floor" in r), "list")
-        x = left + GOALS[kind] * scale
+        at_x = left + GOALS[kind] * scale
         low = y + high * len(sizes)
-        out.append(f'<line class="goal" x1="{x:.0f}" x2="{x:.0f}" y1="{y - 2}" y2="{low}"/>')
+        out.append(f'<line class="goal" x1="{at_x:.0f}" x2="{at_x:.0f}" y1="{y - 2}" y2="{low}"/>')
     out.append(f'<text class="q" x="{left + wide - 180}" y="20">| the goal of its kind</text>')
     return "\n".join([*out, "</svg>"]) + "\n"

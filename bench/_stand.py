@@ -4,6 +4,7 @@ The databases are made once in `var/bench` and kept there; every run works on co
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import socket
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +22,7 @@ import psycopg2
 from config.servers import ROOT, Servers, Sorry, free_port, program_environment
 
 FOLDER = Path(os.environ.get("VAR") or ROOT / "var") / "bench"
+OLD = 3  # days; then the open requests of a database are late, which no desk is
 WORKERS, THREADS = 2, 4  # as `make run` starts them
 
 
@@ -51,9 +54,6 @@ class Stand:
                 cursor.execute(statement, values)
                 return cursor.fetchall() if cursor.description else []
 
-    def exists(self, name: str) -> bool:
-        return bool(self.ask("SELECT 1 FROM pg_database WHERE datname = %s", name))
-
     def drop(self, name: str) -> None:
         self.ask(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
@@ -62,26 +62,46 @@ class Stand:
         command = [sys.executable, "manage.py", *words]
         subprocess.run(command, cwd=ROOT, env=self.of(name), check=True)  # noqa: S603
 
-    def template(self, size: int, seed: int = 1) -> str:
-        """The database with so many requests, made if there is none; a broken one is made anew."""
-        name, unfinished = f"size_{size}", f"making_{size}"
-        if not self.exists(name):
-            say(f"{size:,} requests: making the database (once) ...")
-            began = time.monotonic()
-            self.drop(unfinished)
-            self.ask(f'CREATE DATABASE "{unfinished}"')
-            self.manage(unfinished, "migrate", "-v0")
-            self.manage(unfinished, "generate", "--requests", str(size), "--seed", str(seed))
-            self.ask("VACUUM ANALYZE", name=unfinished)
-            self.ask(f'ALTER DATABASE "{unfinished}" RENAME TO "{name}"')
-            say(f"{size:,} requests: made in {time.monotonic() - began:.0f} s")
-        else:
-            self.manage(name, "migrate", "-v0")
+    def _make(self, name: str, source: str, *steps: tuple[str, ...]) -> None:
+        """A database made by commands, under its name once all of them are done."""
+        unfinished, began = f"making_{name}", time.monotonic()
+        say(f"Making the database {name} (once) ...")
+        self.drop(unfinished)
+        self.ask(f'CREATE DATABASE "{unfinished}" TEMPLATE "{source}"')
+        for step in steps:
+            self.manage(unfinished, *step)
+        self.ask("VACUUM ANALYZE", name=unfinished)
+        self.ask(f"COMMENT ON DATABASE \"{unfinished}\" IS '{date.today()}'")  # noqa: DTZ011
+        self.drop(name)
+        self.ask(f'ALTER DATABASE "{unfinished}" RENAME TO "{name}"')
+        say(f"Made {name} in {time.monotonic() - began:.0f} s, {self.megabytes(name):,} MB.")
+
+    def made_on(self, name: str) -> date | None:
+        """The day on which it was made; None where it is not there."""
+        found = self.ask(
+            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", name
+        )
+        return date.fromisoformat(found[0][0]) if found and found[0][0] else None
+
+    def template(self, size: int) -> str:
+        """The database with so many requests: kept from an earlier run, or made."""
+        name, today = f"size_{size}", date.today()  # noqa: DTZ011
+        there = self.made_on(name)
+        if there is None:
+            if self.made_on("demo") != today:  # the copies' dates begin with the demo's
+                self.drop("demo")
+                self._make("demo", "template1", ("migrate", "-v0"), ("demo",))
+            generate = ("generate", "--requests", str(size), "--seed", "1")
+            self._make(name, "demo", ("migrate", "-v0"), generate)
+            return name
+        if (today - there).days > OLD:
+            say(f"{name} was made on {there}: what is open in it is late by now (--fresh).")
+        self.manage(name, "migrate", "-v0")
         return name
 
     def copy(self, size: int) -> str:
         """A fresh copy of the database of this size, to work on."""
-        template = self.template(size)
+        template = f"size_{size}"
         name = f"run_{size}"
         self.drop(name)
         say(f"{size:,} requests: copying {self.megabytes(template):,} MB ...")
@@ -96,6 +116,12 @@ class Stand:
 @contextlib.contextmanager
 def stand(folder: Path = FOLDER) -> Iterator[Stand]:
     """The servers, up for as long as it takes; their data stays for the next run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise SystemExit(f"Another bench works in {folder}.") from None
     servers = Servers(folder, durable=True)
     kept = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL", "DEBUG")}
     try:
@@ -111,6 +137,7 @@ def stand(folder: Path = FOLDER) -> Iterator[Stand]:
         raise SystemExit(f"\n{sentence}\n") from None
     finally:
         servers.stop()
+        lock.close()
 
 
 @contextlib.contextmanager

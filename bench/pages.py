@@ -255,6 +255,7 @@ def main(words: list[str]) -> None:
     parser.add_argument("--sizes", default="1000,100000,1000000")
     parser.add_argument("--clients", default="1,8")
     parser.add_argument("--rounds", type=int, default=40, help="of one client; of more a quarter")
+    parser.add_argument("--fresh", action="store_true", help="make the databases anew")
     parser.add_argument("--json", type=Path, default=FOLDER / "pages.json")
     parser.add_argument("--write", type=Path, help="the Markdown document to put the figures into")
     parser.add_argument("--from-json", action="store_true", help="measure nothing, write again")
@@ -266,6 +267,8 @@ def main(words: list[str]) -> None:
         clients = [int(word) for word in given.clients.split(",")]
         with stand() as made:
             for size in sizes:
+                if given.fresh:
+                    made.drop(f"size_{size}")
                 made.template(size)
             results = run(made, sizes, clients, given.rounds)
         _report.keep(given.json, results)

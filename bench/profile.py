@@ -17,6 +17,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from bench._report import put
 from bench._stand import FOLDER, desk_of, say, stand
 from config.servers import ROOT
 
@@ -43,6 +44,7 @@ def main(words: list[str]) -> None:
     parser.add_argument("--write", type=Path, default=FOLDER / "profile.md")
     given = parser.parse_args(words)
     with stand() as made:
+        made.template(given.size)
         name = made.copy(given.size)
         try:
             desk_of(made, name)
@@ -55,7 +57,7 @@ def main(words: list[str]) -> None:
         finally:
             made.drop(name)
     text = f"{given.size:,} requests, {given.times} times each.\n\n{done.stdout}"
-    given.write.write_text(text)
+    put(given.write, "profile", text)
     sys.stdout.write(text)
     say(f"written: {given.write}")
 
@@ -74,7 +76,7 @@ class Pages:
         setup_test_environment(debug=False)
         group = ProviderGroup.objects.get(slug="network-services")
         own = Request.objects.filter(provider_group=group).open().order_by("-pk")
-        one = own.filter(state="in_fulfillment").first() or own.first()
+        one: Any = own.filter(state="in_fulfillment").first() or own.first()
         queue = f"/queues/{group.slug}"
         self.paths = [
             ("own work", "rep", "/"),

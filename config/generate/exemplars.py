@@ -116,8 +116,8 @@ def graph(request: Request) -> list[Any]:
 
 
 def stands_alone(request: Request) -> bool:
-    """Whether nothing of it points at another request: only then can it be copied alone."""
-    return not (
+    """Whether nothing of it points at another request and nothing of it is packed away."""
+    return request.archived_at is None and not (
         request.links_out.exists() or request.links_in.exists() or request.watchers.exists()
     )
 

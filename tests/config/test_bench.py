@@ -1,0 +1,80 @@
+"""The benches say what they measured: tables, ratios, a drawing; documents are kept around them."""
+
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from bench import _report
+from bench.pages import Desk, Round, Wrong, fetch
+from config.servers import ROOT, free_port
+
+
+def row(size: int, seconds: float, **more) -> dict:
+    own = [seconds + n / 10_000 for n in range(20)]
+    made = {"requests": size, "clients": 1, "operation": "own work", "floor": "list"}
+    return made | _report.figures(own, [0.01] * 20, together=sum(own)) | more
+
+
+@pytest.fixture
+def results() -> dict:
+    machine = _report.machine("18.0", "on")
+    databases = [{"requests": n, "open": n // 10, "megabytes": 40} for n in (1000, 100_000)]
+    rows = [row(1000, 0.02), row(100_000, 0.04, wrong={"times": 2, "first": "GET /: 500"})]
+    return {"machine": machine, "rounds": 20, "databases": databases, "rows": rows}
+
+
+def test_what_misses_its_goal_stands_out(results: dict) -> None:
+    text = _report.tables(results)
+    assert "| 2.10, 2.19 |" in text  # twice the floor: reached
+    assert "| **4.09**, 4.19 |" in text  # four times: not
+    assert "**1.95**" in text  # the larger database beside the smaller
+    assert "2 answers were wrong, the first: `GET /: 500`" in text
+
+
+def test_what_was_never_answered_has_no_figure(results: dict) -> None:
+    results["rows"][1] = {**results["rows"][1], "n": 0}
+    assert "| - | - | - | - |" in _report.tables(results)
+    ET.fromstring(_report.svg(results))  # noqa: S314 - our own drawing
+
+
+def test_the_document_is_kept_around_the_figures(results: dict, tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text("# Ours\n\n<!-- figures: begin -->\nold\n<!-- figures: end -->\n\nAfter.\n")
+    _report.write(page, results)
+    once = page.read_text()
+    _report.write(page, results)
+    assert page.read_text() == once
+    assert once.startswith("# Ours\n")
+    assert once.endswith("After.\n")
+    assert "\nold\n" not in once
+    drawing = ET.parse(tmp_path / "images" / "performance.svg").getroot()  # noqa: S314
+    assert drawing.tag.endswith("svg")
+
+
+def test_an_answer_that_never_came_is_no_fast_one() -> None:
+    with pytest.raises(Wrong, match="GET /"):
+        fetch(free_port(), "nobody", ("GET", "/", None))
+
+
+def test_a_step_with_nothing_left_is_named() -> None:
+    found = {"slug": "g", "group": 1, "busy": [[1, "REQ-2026-000001"]], "words": ["hall"],
+             "rows": [1], "sessions": dict.fromkeys(("rep", "lead", "specialist"), "s"),
+             "agency": 1, "contact": 1, "service": 1, "checklist": []}  # fmt: skip
+    desk = Desk(1000, found, free_port(), free_port())
+    steps = {name: what for name, _, _, what in desk.operations()}
+    with pytest.raises(Wrong, match="nothing was created"):
+        steps["triage"]()
+    desk.follow("create", "/requests/REQ-2026-000009/")
+    assert steps["triage"]()[1] == "/requests/REQ-2026-000009/actions/triage/"
+    assert Round([desk], 1).series == {}
+
+
+def test_every_bench_says_what_it_is_for() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from bench.__main__ import names; print(*names())"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert {"pages", "profile", "costs"} <= set(done.stdout.split())
