@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -122,6 +123,7 @@ def stand(folder: Path = FOLDER) -> Iterator[Stand]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         raise SystemExit(f"Another bench works in {folder}.") from None
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave through every `finally`
     servers = Servers(folder, durable=True)
     kept = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL", "DEBUG")}
     try:
