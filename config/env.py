@@ -2,6 +2,7 @@
 
 import os
 import re
+from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -52,7 +53,7 @@ def url(name: str, schemes: tuple[str, ...], default: str | None = None) -> Spli
     return parts
 
 
-def database(name: str) -> dict[str, object]:
+def database(name: str) -> dict[str, Any]:
     """A postgres:// address as Django wants it. PostgreSQL is the only engine."""
     parts = url(name, ("postgres", "postgresql"))
     if not parts.path.strip("/"):

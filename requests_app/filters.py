@@ -183,7 +183,9 @@ class RequestFilter(django_filters.FilterSet):
 
     def by_status(self, queryset: RequestQuerySet, name: str, value: str) -> QuerySet[Request]:
         if value == "open":
-            return queryset.open()
+            # in the order by rule that order's own index says which are open
+            by_rule = self.form.cleaned_data.get("sort") == "first"
+            return queryset if by_rule else queryset.open()
         if value == "closed":
             return queryset.filter(state__in=CLOSED_STATES, archived_at__isnull=True)
         return queryset.filter(archived_at__isnull=False) if value == "archived" else queryset

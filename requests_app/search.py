@@ -6,21 +6,19 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.contrib.postgres.search import TrigramWordSimilarity
 from django.db.models import Q
-from django.db.models.functions import Greatest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET
 
-from requests_app.filters import with_current_customer
+from asd.models import Agency, Contact
 from requests_app.models import Request, RequestQuerySet
-from requests_app.states import CLOSED_STATES
-from requests_app.views import plain_text_only
+from requests_app.querysets import said, words_of
+from requests_app.views import NOT_LISTED, plain_text_only
 from workflow.models import User
-from workflow.paging import page_of
 
-PER_PAGE = 25
+SHOWN = 25
 LONGEST = 100
-ALIKE = 0.5
+NAMES = 40  # agencies and contacts whose names are taken for what was meant
 REFERENCE = re.compile(r"(REQ|CASE|PRO|BIL)[\s-]*(\d{4})[\s-]*(\d{1,9})", re.IGNORECASE)
 BELONGS_TO = {
     "REQ": "reference",
@@ -41,17 +39,41 @@ def by_reference(user: User, text: str) -> Request | None:
 
 
 def by_words(user: User, text: str) -> RequestQuerySet:
-    """By title, reference, agency or contact, also where a letter is wrong; the nearest first."""
-    near = Greatest(
-        TrigramWordSimilarity(text, "title"), TrigramWordSimilarity(text, "agency__name")
-    )
-    said = Q(title__icontains=text) | Q(reference__icontains=text)
-    said |= Q(agency__name__icontains=text) | Q(contact__name__icontains=text)
+    """With every word in the title, the reference, the agency's or the contact's name; the newest
+    first."""
+    words = words_of(text)
+    if not words:
+        return Request.objects.none()
+    agencies, contacts = _named(Agency, words), _named(Contact, words)
+    rows = Request.objects.visible_to(user)
+    for word in words:
+        meant = Q(said(word))
+        for column, names in (("agency__in", agencies), ("contact__in", contacts)):
+            if names.get(word):
+                meant |= Q(**{column: names[word]})
+        rows = rows.filter(meant)
+    return rows.order_by("-created_at", "-pk")
+
+
+def _named(model: Any, words: list[str]) -> dict[str, list[int]]:
+    """By word, the rows whose names have it; those with the most of the words come first."""
+    any_word = Q()
+    for word in words:
+        any_word |= Q(name__icontains=word)
+    found = model.objects.filter(any_word).order_by("name").values_list("pk", "name")[:1000]
+    counted = sorted(found, key=lambda row: -sum(w.casefold() in row[1].casefold() for w in words))
+    near = counted[:NAMES]
+    return {w: [pk for pk, name in near if w.casefold() in name.casefold()] for w in words}
+
+
+def alike(user: User, text: str) -> RequestQuerySet:
+    """Open requests with titles like the text, where a letter is wrong; the nearest first."""
     return (
         Request.objects.visible_to(user)
-        .annotate(near=near)
-        .filter(said | Q(near__gte=ALIKE))
-        .order_by("-near", "-created_at", "-pk")
+        .open()
+        .filter(title__trigram_word_similar=text)
+        .annotate(near=TrigramWordSimilarity(text, "title"))
+        .order_by("-near", "-pk")
     )
 
 
@@ -66,8 +88,11 @@ def search(request: HttpRequest) -> HttpResponse:
     direct = by_reference(user, text)
     if direct is not None:
         return redirect(direct)
-    context = {"q": text, "cut": cut, "closed_states": CLOSED_STATES}
+    context: dict[str, Any] = {"q": text, "cut": cut}
     if text:
-        found = with_current_customer(by_words(user, text).for_list())
-        context["page"] = page_of(found, request.GET.get("page"), PER_PAGE)
+        found = list(by_words(user, text).for_list().defer(*NOT_LISTED)[: SHOWN + 1])
+        if not found and words_of(text):
+            found = list(alike(user, text).for_list().defer(*NOT_LISTED)[:SHOWN])
+            context["alike"] = bool(found)
+        context |= {"found": found[:SHOWN], "more": len(found) > SHOWN}
     return render(request, "search.html", context)

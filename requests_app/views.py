@@ -78,7 +78,7 @@ def request_list(request: HttpRequest) -> HttpResponse:
     visible = with_current_customer(rows)
     filtered = RequestFilter(request.GET, queryset=visible, request=request)
     if request.GET.get("export") == "csv":
-        return csv_response(filtered.qs, COLUMNS, "requests.csv")
+        return csv_response(filtered.qs.iterator(chunk_size=1000), COLUMNS, "requests.csv")
     page = page_of(filtered.qs, request.GET.get("page"), PER_PAGE, in_order=True)
     context = {
         "filter": filtered,
