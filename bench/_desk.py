@@ -13,10 +13,9 @@ import django
 django.setup()
 
 from django.conf import settings  # noqa: E402 - after setup
-from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
 from django.db import connection  # noqa: E402
 
-from asd.models import Agency, Agreement, CoveredService  # noqa: E402
+from bench._people import GROUP, PEOPLE, covered, session_of  # noqa: E402
 from bench.floor.models import MAKE  # noqa: E402
 from config.celery import app  # noqa: E402
 from fulfillment.models import ProviderGroup  # noqa: E402
@@ -24,23 +23,11 @@ from requests_app.models import Request  # noqa: E402
 from requests_app.triage import CHECKLIST  # noqa: E402
 from workflow.models import User  # noqa: E402
 
-PEOPLE = ("rep", "lead", "specialist", "billing")
-GROUP = "network-services"
 BUSY = """
 SELECT stream_id FROM workflow_event WHERE stream_id = ANY(%s) AND stream_type_id = (
     SELECT id FROM django_content_type WHERE app_label = 'requests_app' AND model = 'request')
 GROUP BY stream_id ORDER BY abs(count(*) - 30), stream_id LIMIT 20
 """
-
-
-def session_of(person: User) -> str:
-    """The key of a fresh session, as after signing in."""
-    store = SessionStore()
-    store["_auth_user_id"] = str(person.pk)
-    store["_auth_user_backend"] = "django.contrib.auth.backends.ModelBackend"
-    store["_auth_user_hash"] = person.get_session_auth_hash()
-    store.create()
-    return str(store.session_key)
 
 
 def refresh() -> None:
@@ -49,21 +36,6 @@ def refresh() -> None:
     for entry in settings.CELERY_BEAT_SCHEDULE.values():
         if str(entry["task"]).rpartition(".")[2].startswith(("refresh", "count")):
             app.tasks[str(entry["task"])].apply()
-
-
-def covered(people: dict[str, User], group: ProviderGroup) -> CoveredService:
-    """A service of the group in the SLA of an agency of the representative that has a contact."""
-    agencies = Agency.objects.filter(representative=people["rep"], contacts__is_active=True)
-    found = CoveredService.objects.filter(
-        agreement__in=Agreement.objects.in_force(),
-        agreement__agency__in=agencies,
-        service__provider_group=group,
-        service__state="live",
-    )
-    first = found.select_related("agreement").order_by("pk").first()
-    if first is None:
-        raise SystemExit("The demo's representative has no agency with a service of the group.")
-    return first
 
 
 def desk() -> dict[str, Any]:

@@ -101,7 +101,7 @@ class Steps:
 
     def __init__(self) -> None:
         from asd.models import Agency
-        from bench._desk import GROUP, PEOPLE, covered
+        from bench._people import GROUP, PEOPLE, covered
         from fulfillment.models import ProviderGroup
         from requests_app.triage import CHECKLIST
         from workflow.models import User
@@ -127,7 +127,7 @@ class Steps:
         for label, name, who, facts in (
             ("triage to pending", "triage", rep, self.facts),
             ("take", "take", specialist, {}),
-            ("update for the customer", "comment", specialist, {"text": "Soon.", "public": "on"}),
+            ("update for the customer", "comment", specialist, {"text": "Soon.", "public": "yes"}),
             ("fulfill and close", "fulfill", specialist, {"resolution": "Done."}),
         ):
             self._measured(label, lambda n=name, w=who, f=facts: perform(
