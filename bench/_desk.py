@@ -1,7 +1,7 @@
 """Who asks for what: sessions, references and words of a database, printed as JSON.
 
-`python -m bench._desk` with DATABASE_URL set. Makes the floor's tables too and refreshes whatever
-the program keeps computed.
+`python -m bench._desk` with DATABASE_URL set. Makes the floor's tables too, and counts the reports
+as the scheduler would have.
 """
 
 import json
@@ -31,10 +31,10 @@ GROUP BY stream_id ORDER BY abs(count(*) - 30), stream_id LIMIT 20
 
 
 def refresh() -> None:
-    """What beat would have refreshed: reports and the like that are read, not computed."""
+    """What the scheduler would have counted: reports are read, not computed."""
     app.loader.import_default_modules()
     for entry in settings.CELERY_BEAT_SCHEDULE.values():
-        if str(entry["task"]).rpartition(".")[2].startswith(("refresh", "count")):
+        if str(entry["task"]).rpartition(".")[2].startswith("count_"):
             app.tasks[str(entry["task"])].apply()
 
 

@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -36,8 +37,8 @@ def say(text: str) -> None:
 class Stand:
     """PostgreSQL with fsync and Valkey in one folder, and the environment that points at them."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
-        self.environment = environment
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        self.environment, self.folder = environment, folder
         self.address = urlsplit(environment["DATABASE_URL"])
 
     def url(self, name: str) -> str:
@@ -105,6 +106,12 @@ class Stand:
         template = f"size_{size}"
         name = f"run_{size}"
         self.drop(name)
+        needed, free = self.megabytes(template), shutil.disk_usage(self.folder).free // 2**20
+        if free < needed * 1.2:
+            raise SystemExit(
+                f"{needed:,} MB are needed in {self.folder} for a copy, {free:,} MB are free: "
+                "VAR=/some/folder puts the databases elsewhere."
+            )
         say(f"{size:,} requests: copying {self.megabytes(template):,} MB ...")
         self.ask(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
         self.ask("VACUUM ANALYZE", name=name)
@@ -132,7 +139,7 @@ def stand(folder: Path = FOLDER) -> Iterator[Stand]:
         environment = {**program_environment(there, secret), **kept, **there}
         environment |= {"SECRET_KEY": secret, "BASE_URL": "http://127.0.0.1:8000"}
         environment["STATIC_ROOT"] = str(folder / "static")
-        made = Stand(environment)
+        made = Stand(environment, folder)
         made.manage("postgres", "collectstatic", "--noinput", "-v0")
         yield made
     except Sorry as sentence:

@@ -91,7 +91,7 @@ def _disk(made: Stand, name: str, days: int) -> str:
 
 def _sizes(made: Stand, name: str) -> tuple[dict[str, tuple[int, int]], int]:
     made.ask("VACUUM (FULL, ANALYZE)", name=name)
-    rows = made.ask(TABLES.replace("%%", "%"), name=name)
+    rows = made.ask(TABLES, name=name)
     count = int(made.ask("SELECT count(*) FROM requests_app_request", name=name)[0][0])
     return {table: (int(data), int(indexes)) for table, data, indexes in rows}, count
 
