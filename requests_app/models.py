@@ -213,6 +213,11 @@ class Request(Process, Clocked):
                 name="request_unarchived",
                 condition=Q(closed_at__isnull=False, archived_at__isnull=True),
             ),
+            models.Index(
+                fields=["archived_at"],
+                name="request_archived",
+                condition=Q(archived_at__isnull=False),
+            ),
             GinIndex(WORDS, name="request_words"),
             GinIndex(
                 fields=["title"],

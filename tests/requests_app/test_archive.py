@@ -210,6 +210,13 @@ def test_the_next_one_to_archive_is_found_by_its_index(office):
     assert "request_unarchived" in archive.due(DAYS)[:1].explain()
 
 
+def test_a_few_archived_ones_are_found_among_many_closed(office):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    few = Request.objects.filter(archived_at__isnull=False)
+    assert "request_archived" in few.explain()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_that_archive_at_once_share_the_work():
     """Each request is archived by one of them; alone, one does them all."""
