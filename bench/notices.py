@@ -109,7 +109,8 @@ def _fill(number: int) -> Any:
     Notice.objects.all().delete()
     return Notice.objects.bulk_create(
         Notice(key=f"bench:{n}", template="received", address=f"p{n}@agency.example",
-               recipient_name="Jo", context=SAMPLE)
+               recipient_name=f"Jo {n}",
+               context={**SAMPLE, "link": f"https://desk.example/track/{n}-x/"})
         for n in range(number)
     )  # fmt: skip
 

@@ -15,6 +15,7 @@ from django.templatetags.i18n import BlockTranslateNode, TranslateNode
 ROOT = Path(settings.BASE_DIR)
 # Every file that a customer can come to read, directly or by mail.
 TEMPLATES = ("notifications", "tracking", "intake")
+PAGES = ("503_away.html",)
 CODE = (
     "notifications/*.py",
     "requests_app/tracking*.py",
@@ -56,13 +57,14 @@ def for_customers() -> dict[Message, str]:
 
 def _in_templates() -> Iterator[tuple[Path, Message]]:
     engine: Engine = engines["django"].engine  # type: ignore[attr-defined]
-    for folder in TEMPLATES:
-        for path in sorted((ROOT / "templates" / folder).glob("*.*")):
-            if path.name in STAFF_ONLY:
-                continue
-            compiled = engine.get_template(f"{folder}/{path.name}")
-            for message in _in_nodes(compiled.nodelist, set()):
-                yield path, message
+    root = ROOT / "templates"
+    paths = [path for folder in TEMPLATES for path in sorted((root / folder).glob("*.*"))]
+    for path in [*paths, *(root / name for name in PAGES)]:
+        if path.name in STAFF_ONLY:
+            continue
+        compiled = engine.get_template(str(path.relative_to(root)))
+        for message in _in_nodes(compiled.nodelist, set()):
+            yield path, message
 
 
 def _in_nodes(thing: Any, seen: set[int]) -> Iterator[Message]:

@@ -73,6 +73,7 @@ class Servers:
 
     folder: Path
     durable: bool = True
+    most_connections: int = 200
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -238,7 +239,7 @@ class Servers:
             "listen_addresses": "127.0.0.1",
             "port": port,
             "unix_socket_directories": "",
-            "max_connections": 200,
+            "max_connections": self.most_connections,
             "shared_buffers": "256MB",
         }
         if not self.durable:

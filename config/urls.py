@@ -6,6 +6,8 @@ from django.urls import include, path
 
 from config.health import healthz, metrics, readyz
 
+handler500 = "config.trouble.failed"
+
 admin.site.site_header = "Throughline administration"
 admin.site.site_title = "Throughline"
 admin.site.index_title = "Administration"

@@ -21,6 +21,7 @@ from notifications import bounces, texts
 from notifications.carrier import Answer, Carrier
 from notifications.mails import Letter, letter_of
 from notifications.models import Notice
+from notifications.rendering import Kept
 from notifications.reporting import report_failed
 
 log = logging.getLogger(__name__)
@@ -117,9 +118,10 @@ def _send(batch: Sequence[Notice], carrier: Carrier, stop: float = float("inf"))
     changed = texts.current() if batch else {}
     done = troubles = 0
     written: dict[object, Letter | Answer] = {}
+    kept: Kept = {}
 
     def write(notice: Notice) -> None:
-        written[notice.pk] = _written(notice, marks, changed)
+        written[notice.pk] = _written(notice, marks, changed, kept)
 
     try:
         for number, notice in enumerate(batch):
@@ -155,14 +157,16 @@ def _note(notice: Notice, answer: Answer, carrier: Carrier) -> None:
         _bounced(notice, answer.said)
 
 
-def _written(notice: Notice, marks: bounces.Marks, changed: texts.Texts) -> Letter | Answer:
+def _written(
+    notice: Notice, marks: bounces.Marks, changed: texts.Texts, kept: Kept
+) -> Letter | Answer:
     """The letter, or why there is none."""
     if notice.attempts > TRIES:
         return Answer(said="Given up: it was tried too often and never finished.")
     if mark := marks.get(bounces.plain(notice.address)):
         return Answer(said=f"Not sent, {bounces.REFUSED}: {mark.why}")
     try:
-        return letter_of(notice, changed)
+        return letter_of(notice, changed, kept)
     except (SoftTimeLimitExceeded, DatabaseError):  # says nothing about this notice
         raise
     except ValueError as error:

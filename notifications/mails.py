@@ -18,7 +18,7 @@ from django.core.mail.message import sanitize_address
 
 from notifications.links import opened
 from notifications.models import Notice
-from notifications.rendering import Mail, one_line, render_notice
+from notifications.rendering import Kept, Mail, one_line, render_notice
 from notifications.texts import Texts
 
 THREAD = re.compile(r"[A-Za-z0-9-]{1,60}")  # a reference: one thread per request
@@ -56,12 +56,12 @@ class Letter:
         return message
 
 
-def letter_of(notice: Notice, changed: Texts | None = None) -> Letter:
+def letter_of(notice: Notice, changed: Texts | None = None, kept: Kept | None = None) -> Letter:
     """One recipient, a Message-ID that stays the same, marked as sent by a program.
 
-    Raises ValueError where the address is none.
+    `kept` are the mails laid out so far for others. Raises ValueError where the address is none.
     """
-    mail = render_notice(notice, changed)
+    mail = render_notice(notice, changed, kept)
     to = address(notice.address)
     headers = {"From": _sender(), "To": to, "Subject": mail.subject, "Date": formatdate()}
     headers |= _headers(notice)

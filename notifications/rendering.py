@@ -1,6 +1,8 @@
 """A notice as a mail: one template gives subject and text, and the HTML is laid out from them."""
 
+import json
 import logging
+import secrets
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.html import escape
 
 from notifications import texts
 from notifications.links import opened
@@ -17,6 +20,8 @@ log = logging.getLogger(__name__)
 
 DAYS = ("first_day", "last_day", "review_on", "valid_until")
 MOMENTS = ("due_at",)
+PERSONAL = ("link", "rate", "unsubscribe", "name")
+MARK = secrets.token_hex(12)  # nobody can type it
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,10 @@ class Mail:
     subject: str
     text: str
     html: str
+
+
+Kept = dict[tuple[object, ...], Mail]
+"""Mails of one kind about one event, with marks where each recipient's own addresses go."""
 
 
 def one_line(text: str) -> str:
@@ -94,10 +103,37 @@ def _parsed(parse: Any, text: Any) -> Any:
         return None
 
 
-def render_notice(notice: Notice, changed: texts.Texts | None = None) -> Mail:
-    """The mail of a notice, in its recipient's language. `changed` are the office's own texts."""
+def render_notice(
+    notice: Notice, changed: texts.Texts | None = None, kept: Kept | None = None
+) -> Mail:
+    """The mail of a notice, in its recipient's language. `changed` are the office's own texts.
+
+    With `kept`, what says the same to many is laid out once and made each one's own.
+    """
     context = {**opened(notice.context), "name": notice.recipient_name}
     if changed is None:
         changed = texts.current()
     text = changed.get((notice.template, notice.language))
-    return render(notice.template, context, notice.language, text)
+    if kept is None:
+        return render(notice.template, context, notice.language, text)
+    return _from_kept(kept, notice, context, text)
+
+
+def _from_kept(
+    kept: Kept, notice: Notice, context: dict[str, Any], text: NoticeText | None
+) -> Mail:
+    """Laid out once for the same facts; a subject that is personal is laid out for each."""
+    own = {name: str(context[name]) for name in PERSONAL if context.get(name)}
+    facts = {name: value for name, value in context.items() if name not in own}
+    key = (notice.template, notice.language, text and text.pk, json.dumps(facts, default=str), *own)
+    if key not in kept:
+        marked = {**context, **{name: f"{MARK}{name}." for name in own}}
+        kept[key] = render(notice.template, marked, notice.language, text)
+    mail = kept[key]
+    if MARK in mail.subject:
+        return render(notice.template, context, notice.language, text)
+    body, html = mail.text, mail.html
+    for name, value in own.items():
+        body = body.replace(f"{MARK}{name}.", value)
+        html = html.replace(f"{MARK}{name}.", escape(value))
+    return Mail(mail.subject, body, html)

@@ -4,15 +4,24 @@ from typing import Any
 
 import pytest
 
-from fulfillment import tasks
+from fulfillment import capacity, tasks
 from fulfillment.actions import placing
-from fulfillment.models import Replan
+from fulfillment.models import Membership, Replan
 from requests_app.states import S
+from tests import walk
 from tests.browser import barriers
 from tests.factories import Office
-from tests.fulfillment.test_replan import crowded, slot
+from tests.fulfillment.test_replan import booked, crowded, day_hours, slot
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def sign_in(page: Any, user: Any) -> None:
+    page.goto("/login/")
+    page.fill("input[name=username]", user.username)
+    page.fill("input[name=password]", "throughline-test")
+    page.click("main button[type=submit]")
+    page.wait_for_url("**/")
 
 
 def test_a_lead_plans_the_group_anew(
@@ -28,11 +37,7 @@ def test_a_lead_plans_the_group_anew(
     office = Office()
     low, urgent = crowded(office)
     before = slot(low).first_day
-    page.goto("/login/")
-    page.fill("input[name=username]", office.lead.username)
-    page.fill("input[name=password]", "throughline-test")
-    page.click("main button[type=submit]")
-    page.wait_for_url("**/")
+    sign_in(page, office.lead)
     page.goto(f"/queues/{office.group.slug}/schedule/")
     page.locator('form[data-action="ask_for_plan"] button').click()
     page.locator("progress").wait_for()
@@ -49,3 +54,39 @@ def test_a_lead_plans_the_group_anew(
     urgent.refresh_from_db()
     assert urgent.state == S.SCHEDULED
     assert slot(low).first_day > before
+
+
+def test_a_leave_that_makes_booked_days_impossible_is_planned_around_with_one_button(
+    page: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lead enters the leave, reads which day holds too much, and presses one button."""
+    settings.THROUGHLINE = {**settings.THROUGHLINE, "REPLAN_SECONDS": 2}
+    asked: list[int] = []
+    monkeypatch.setattr(tasks, "nudge", asked.append)
+    office = Office()
+    day = walk.next_working_day(5)
+    full = booked(office, day, str(day_hours(office, day)))
+    leave = Membership.objects.get(group=office.group, user=office.specialist)
+    sign_in(page, office.lead)
+    page.goto(f"/queues/{office.group.slug}/people/")
+    form = page.locator(f'form[action$="/{leave.pk}/leave/"]')
+    form.evaluate("e => e.closest('details') && (e.closest('details').open = true)")
+    form.locator("[name$=first_day]").fill(day.isoformat())
+    form.locator("[name$=last_day]").fill(day.isoformat())
+    form.locator("button").click()
+    page.get_by_text("more than the people there can do").first.wait_for()
+    assert slot(full).first_day == day
+
+    page.goto(f"/queues/{office.group.slug}/schedule/")
+    page.get_by_text("Booked beyond what the people there can do").wait_for()
+    page.get_by_role("button", name="Re-plan these days").click()
+    page.locator("progress").wait_for()
+    assert Replan.objects.get().for_days == [day.isoformat()]
+    placing.make(asked[0])
+    said = f"More is promised on {capacity.in_words(day)} than the group can do."
+    page.get_by_text(said).wait_for()
+    page.get_by_role("button", name="Apply the plan").click()
+    page.get_by_text("The plan is applied").wait_for()
+    page.goto(f"/queues/{office.group.slug}/schedule/")
+    assert page.get_by_role("button", name="Re-plan these days").count() == 0
+    assert slot(full).first_day > day or slot(full).last_day > day

@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 from django.template import TemplateDoesNotExist
 
-from notifications.rendering import Mail, render, render_notice
+from notifications.models import Notice, NoticeText
+from notifications.rendering import Kept, Mail, render, render_notice
+from notifications.samples import SAMPLE
+from notifications.texts import templates
 from requests_app.notice_section import TITLES
 from requests_app.notices import AUDIENCES
 from requests_app.process import Process
@@ -131,3 +134,37 @@ def test_a_real_request_tells_its_contact_where_to_look(office: Office) -> None:
     assert notice.address == office.contact.email
     assert "/track/" not in str(notice.context)
     assert "/track/" in render_notice(notice).text
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("template", templates())
+def test_laid_out_once_for_many_it_says_to_each_what_it_would_alone(
+    template: str, language: str
+) -> None:
+    """Nobody gets the link, the name or the way out of another one."""
+    own = {"rate": "https://desk.example/r?a=1&b=", "unsubscribe": "https://desk.example/u?x="}
+    notices = [
+        Notice(
+            template=template, language=language, address=f"p{n}@parks.example",
+            recipient_name=name,
+            context={**SAMPLE, "link": f"https://desk.example/t/{n}?a='b'&c",
+                     **({k: f"{v}{n}" for k, v in own.items()} if n else {})},
+        )
+        for n, name in enumerate(["", "Jo", 'Ann "A" <a@b.example>', "Jo"])
+    ]  # fmt: skip
+    kept: Kept = {}
+    together = [render_notice(notice, {}, kept) for notice in notices]
+    assert together == [render_notice(notice, {}) for notice in notices]
+    assert len(kept) == 2
+
+
+def test_a_personal_subject_is_laid_out_for_each() -> None:
+    text = NoticeText(template="received", language="en", subject="For {{ name }}", body="Hello.")
+    changed = {("received", "en"): text}
+    kept: Kept = {}
+    said = [
+        render_notice(Notice(template="received", recipient_name=n, context=SAMPLE), changed, kept)
+        for n in ("Jo", "Ann")
+    ]
+    assert [mail.subject for mail in said] == ["For Jo", "For Ann"]
+    assert "Ann" in said[1].html
