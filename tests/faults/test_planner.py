@@ -22,7 +22,7 @@ from tests.fulfillment.test_many_at_once import overbooked
 from tests.fulfillment.test_replan import crowded, slot
 from workflow import clock
 
-pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.faults, pytest.mark.soak, pytest.mark.django_db(transaction=True)]
 
 
 def test_a_worker_killed_in_the_middle_of_a_solve(
