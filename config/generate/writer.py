@@ -34,11 +34,11 @@ class Writer:
 
     def __init__(
         self, *, exemplars: list[Exemplar], worlds: Worlds, tables: Tables, days: Days, plan: Plan,
-        mine: np.ndarray, bases: np.ndarray, first_number: int, seed: int,
+        mine: np.ndarray, keys: list[int], first_number: int, seed: int,
         room: dict[int, dict[int, int]],
     ) -> None:  # fmt: skip
         self.exemplars, self.worlds, self.tables = exemplars, worlds, tables
-        self.days, self.plan, self.mine, self.bases = days, plan, mine, bases
+        self.days, self.plan, self.mine, self.keys = days, plan, mine, keys
         self.first_number, self.room = first_number, room
         self.rng = random.Random(seed)  # noqa: S311 - shapes of data, no secrets
         self.sites = sites()
@@ -48,7 +48,7 @@ class Writer:
         """Write the copies numbered in `mine`; returns how many bookings found no room ahead."""
         buffers = [io.StringIO() for _ in self.tables.models]
         for done, number in enumerate(self.mine):
-            for table, text in self._copy(done, int(number)):
+            for table, text in self._copy(int(number)):
                 buffers[table].write(text)
             if (done + 1) % BATCH == 0:
                 self._flush(buffers)
@@ -68,9 +68,11 @@ class Writer:
                     buffer.seek(0)
                     buffer.truncate()
 
-    def _copy(self, done: int, number: int) -> Iterator[tuple[int, str]]:
+    def _copy(self, number: int) -> Iterator[tuple[int, str]]:
         exemplar = self.exemplars[int(self.plan.exemplar[number])]
-        values = tuple(self._values(exemplar, number, self.bases[:, done]))
+        values = tuple(self._values(exemplar, number))
+        for table, rows in exemplar.rows.items():
+            self.keys[table] += rows
         digest = ""
         for line in exemplar.lines:
             picked = line.values(values) if line.values else ()
@@ -82,7 +84,7 @@ class Writer:
             else:
                 yield line.table, line.text % picked
 
-    def _values(self, exemplar: Exemplar, number: int, base: np.ndarray) -> list[str]:
+    def _values(self, exemplar: Exemplar, number: int) -> list[str]:
         """What differs in this copy, one text per slot."""
         rng, world = self.rng, int(self.plan.world[number])
         entities: dict[tuple[str, int], Entity] = {}
@@ -110,7 +112,7 @@ class Writer:
         add = values.append
         for kind, what in exemplar.slots:
             if kind == "pk":
-                add(str(base[what[0]] + what[1]))
+                add(str(self.keys[what[0]] + what[1]))
             elif kind in ("stamp", "iso", "float"):
                 add(self._moment(kind, shift.day(what[0]), what[1]))
             elif kind == "day":

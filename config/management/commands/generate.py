@@ -8,7 +8,7 @@ import numpy as np
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import Max, UUIDField
 
 from config.generate import bulk, parts, plan, worlds
 from config.generate.exemplars import Compiler, Exemplar, Tables, stands_alone
@@ -79,7 +79,6 @@ class Command(BaseCommand):
     ) -> None:
         days = Days(clock.today(), DAYS_BACK, DAYS_AHEAD)
         planned = plan.make(count, seed, exemplars, made, days)
-        bases = _bases(planned, exemplars, tables)
         first_number = _next_number()
         groups = {
             pk for (label, _), many in made.rows.items() if label == "fulfillment.ProviderGroup"
@@ -88,15 +87,16 @@ class Command(BaseCommand):
         room = worlds.capacities(groups, clock.today(), 60)
         names = [m._meta.db_table for m in tables.models]
         part_of = planned.world % parts.PROCESSES
+        shares = [np.nonzero(part_of == part)[0] for part in range(parts.PROCESSES)]
+        firsts = _first_keys(planned, shares, exemplars, tables)
         writers = [
             Writer(
                 exemplars=exemplars, worlds=made, tables=tables, days=days, plan=planned,
-                mine=mine, bases=bases[:, mine], first_number=first_number,
+                mine=mine, keys=keys, first_number=first_number,
                 seed=seed * 1000 + part, room=room,
             )
-            for part in range(parts.PROCESSES) for mine in [np.nonzero(part_of == part)[0]]
+            for part, (mine, keys) in enumerate(zip(shares, firsts, strict=True))
         ]  # fmt: skip
-        del bases
         with bulk.taken_off(names, self._say):
             if not parts.run(writers, self._progress(count)):
                 raise CommandError(
@@ -130,16 +130,22 @@ def _worlds_for(requests: int) -> int:
     return max(2, min(60, requests // 15_000))
 
 
-def _bases(planned: Plan, exemplars: list[Exemplar], tables: Tables) -> np.ndarray:
-    """The first key of each copy in each table: tables x copies."""
-    counts = np.array([[e.rows.get(t, 0) for e in exemplars] for t in range(len(tables.models))])
-    found = np.zeros((len(tables.models), len(planned.exemplar)), dtype=np.int64)
-    for table, model in enumerate(tables.models):
-        if model._meta.pk.get_internal_type() == "UUIDField":
-            continue
-        top = model._base_manager.aggregate(top=Max("pk"))["top"] or 0
-        rows = counts[table][planned.exemplar]
-        found[table] = top + 1 + np.concatenate([[0], np.cumsum(rows)[:-1]])
+def _first_keys(
+    planned: Plan, shares: list[np.ndarray], exemplars: list[Exemplar], tables: Tables
+) -> list[list[int]]:
+    """Where each share's keys begin, table by table: behind what is there and the shares before."""
+    rows = np.array([[e.rows.get(t, 0) for e in exemplars] for t in range(len(tables.models))])
+    top = [
+        0
+        if isinstance(model._meta.pk, UUIDField)
+        else model._base_manager.aggregate(top=Max("pk"))["top"] or 0
+        for model in tables.models
+    ]
+    after = np.array(top, dtype=np.int64) + 1
+    found = []
+    for mine in shares:
+        found.append([int(key) for key in after])
+        after = after + rows @ np.bincount(planned.exemplar[mine], minlength=len(exemplars))
     return found
 
 
