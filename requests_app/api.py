@@ -6,7 +6,6 @@ from typing import Any
 
 import django_filters
 from django.db.models import Q, QuerySet
-from django.http import QueryDict
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiParameter,
@@ -21,10 +20,11 @@ from rest_framework.request import Request as ApiRequest
 from rest_framework.response import Response
 
 from asd.models import Agency, Contact, Service, normalised
-from requests_app.filters import RequestFilter, groups_for
+from requests_app.api_lists import ApiRequestFilter, RequestPages
 from requests_app.models import Attachment, Case, CaseEntry, Request
 from requests_app.onboarding import take_in_at_the_desk
 from requests_app.states import LANES, Level
+from requests_app.views import NOT_LISTED
 from requests_app.who import any_representative
 from workflow import clock
 from workflow.actors import as_actor
@@ -46,31 +46,6 @@ NO = {
     409: OpenApiResponse(description="The process does not allow it now: a sentence and a code."),
     422: OpenApiResponse(description="The Idempotency-Key was used for another call."),
 }
-
-
-class ApiRequestFilter(RequestFilter):
-    """The filters of the list, by code and slug instead of id; nothing is left out unasked."""
-
-    agency = django_filters.ModelChoiceFilter(
-        queryset=Agency.objects.all(), to_field_name="code", label="Agency code"
-    )
-    service = django_filters.ModelChoiceFilter(
-        queryset=Service.objects.all(), to_field_name="slug", label="Service slug"
-    )
-    group = django_filters.ModelChoiceFilter(
-        field_name="provider_group",
-        queryset=lambda request: groups_for(request),
-        to_field_name="slug",
-        label="Provider group slug",
-    )
-    representative = django_filters.CharFilter(field_name="representative__username")
-    specialist = django_filters.CharFilter(field_name="specialist__username")
-
-    def __init__(self, data: Any = None, *args: Any, request: Any, **kwargs: Any) -> None:
-        given = data.copy() if data is not None else QueryDict(mutable=True)
-        for name, value in {"scope": "all", "status": "any", "sort": "-created"}.items():
-            given.setdefault(name, value)
-        super().__init__(given, *args, request=request, **kwargs)
 
 
 class AgencyBrief(serializers.ModelSerializer):
@@ -302,14 +277,14 @@ class RequestViewSet(
     queryset = Request.objects.none()
     serializer_class = RequestRow
     filterset_class = ApiRequestFilter
-    pagination_class = Pages
+    pagination_class = RequestPages
     lookup_field = "reference"
     lookup_value_regex = REFERENCE
 
     def get_queryset(self) -> QuerySet[Request]:
         rows = Request.objects.visible_to(self.request.user).for_list()
         if self.action == "list":
-            return rows
+            return rows.defer(*NOT_LISTED)
         return rows.select_related(
             "contact", "case", "agency__representative", "agency__deputy", "representative__deputy"
         )
@@ -330,7 +305,12 @@ class RequestViewSet(
         return Response(self._shown(made.pk), status.HTTP_201_CREATED)
 
     @extend_schema(responses=EventData(many=True), filters=False)
-    @action(detail=True, filterset_class=None, queryset=Request.objects.none())
+    @action(
+        detail=True,
+        filterset_class=None,
+        pagination_class=Pages,
+        queryset=Request.objects.none(),
+    )
     def events(self, request: ApiRequest, reference: str) -> Response:
         """Every change: who, when, what, from, to, why (X7)."""
         events = self.get_object().events.select_related("subject_type").order_by("number")

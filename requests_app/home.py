@@ -4,21 +4,21 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from notifications.models import Notice
+from requests_app.glance import CAP, oldest_of, open_work, sum_of
 from requests_app.models import Request
 from requests_app.notice_section import TITLES, failed_for
 from requests_app.own_work import records_of, tasks_for, waiting_for_others
 from requests_app.pages import waits
-from requests_app.standing import at_risk_q, late_q
 from requests_app.states import S
 from workflow import clock
 from workflow.models import User
 
-SHOWN, WAITING, FAILED = 15, 10, 10
+SHOWN, WAITING, FAILED, TEAMS, MANY = 15, 10, 10, 25, 100
 
 
 def _groups(user: User) -> QuerySet[Any]:
@@ -31,32 +31,34 @@ def _groups(user: User) -> QuerySet[Any]:
     return groups.none()
 
 
-def teams(user: User) -> QuerySet[Any]:
-    """The pending queue, what is at risk and the coming week of each team (F1, F2, F3)."""
-    today = clock.today()
-    week = Q(
-        requests__state=S.SCHEDULED,
-        requests__schedule_entries__state="booked",
-        requests__schedule_entries__first_day__lte=today + timedelta(days=7),
-    )
-    pending = Q(requests__state=S.PENDING)
-    late, risk = late_q("requests__"), at_risk_q("requests__")
+def teams(user: User) -> list[Any]:
+    """The pending queue, what is at risk and the coming week of each team (F1, F2, F3); of an
+    office with more teams than a page shows the first, with their numbers up to a hundred."""
+    groups = list(_groups(user).order_by("name")[: TEAMS + 1])
+    cap = CAP if user.group_ids else MANY
+    keys = [group.pk for group in groups]
+    work = open_work(keys, cap) if groups else {}
+    week = _coming_week(keys) if groups else {}
+    for group in groups:
+        states = work.get(group.pk, {})
+        group.pending = sum_of(states, [S.PENDING], "count", cap)
+        group.oldest = oldest_of(states, S.PENDING)
+        group.unscheduled = sum_of(states, [S.AWAITING_SCHEDULING], "count", cap)
+        group.late = sum_of(states, states, "late", cap)
+        group.risk = sum_of(states, states, "risk", cap)
+        group.week = week.get(group.pk, 0)
+    return groups
 
-    def number(which: Q) -> Count:
-        return Count("requests", filter=which, distinct=True)
 
-    return (
-        _groups(user)
-        .annotate(
-            pending=number(pending),
-            oldest=Min("requests__created_at", filter=pending),
-            unscheduled=number(Q(requests__state=S.AWAITING_SCHEDULING)),
-            week=number(week),
-            late=number(late),
-            risk=number(risk),
-        )
-        .order_by("name")
+def _coming_week(groups: list[int]) -> dict[int, int]:
+    """How many requests each team has booked for the coming seven days or before."""
+    booked = records_of("schedule_entries").filter(
+        group__in=groups,
+        state="booked",
+        first_day__lte=clock.today() + timedelta(days=7),
+        request__state=S.SCHEDULED,
     )
+    return dict(booked.values_list("group").order_by().annotate(Count("request", distinct=True)))
 
 
 def undelivered(user: User) -> list[tuple[Request, str, Notice]]:
@@ -78,13 +80,16 @@ def home(request: HttpRequest) -> HttpResponse:
     """What to do next is the first thing one sees."""
     user: Any = request.user
     tasks = tasks_for(user)
-    waiting = waiting_for_others(user, {task.req.pk for task in tasks})[: WAITING + 1]
+    busy = {task.req.pk for task in tasks}
+    waiting = list(waiting_for_others(user, busy, WAITING + 1))
+    glance = teams(user)
     context = {
         "tasks": tasks[:SHOWN],
         "more_tasks": tasks[SHOWN:],
         "waiting": [(req, waits(req)) for req in waiting[:WAITING]],
         "more_waiting": len(waiting) > WAITING,
         "undelivered": undelivered(user),
-        "teams": teams(user),
+        "teams": glance[:TEAMS],
+        "more_teams": len(glance) > TEAMS,
     }
     return render(request, "home.html", context)

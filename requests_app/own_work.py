@@ -9,12 +9,14 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from requests_app.models import Request
+from requests_app.querysets import FINISHED, UNASSIGNED, AmongKeys
 from requests_app.standing import late_q
 from requests_app.states import FULFILLMENT, S
 from workflow import clock
 from workflow.models import User
 
-MOST = 200
+MOST = 100
+OWNERS = ("representative__deputy", "agency__representative__deputy")
 OPEN_BILLS = ("draft", "forwarded", "initiated")
 ANSWER_SOON = timedelta(days=3)
 PART_WORK = {"requested": "rate", "rated": "give a billing code", "coded": "list"}
@@ -132,7 +134,14 @@ def with_facts(requests: Any, user: User) -> Any:
         update=_latest("service_updates", "state", "-pk"),
         draft_service=_any_service(),
         on_team=_any("discoveries", team__user=user, team__left_at__isnull=True),
-        my_items=Count("plan_items", filter=Q(plan_items__assignee=user, plan_items__state="open")),
+        my_items=Subquery(
+            records_of("plan_items")
+            .filter(request=OuterRef("pk"), assignee=user, state="open")
+            .order_by()
+            .values("request")
+            .annotate(count=Count("pk"))
+            .values("count")
+        ),
     )
 
 
@@ -298,51 +307,67 @@ def task_of(req: Any, user: User) -> Task | None:
     return Task(req, *answer) if answer else None
 
 
+def _among(relation: str, key: str = "request", **where: Any) -> Q:
+    """Requests on which such a record hangs: few, so they are looked up from the record's side."""
+    return Q(AmongKeys("pk", records_of(relation).filter(**where).values(key)))
+
+
 def _concerns(user: User) -> Q:
     """Requests that can wait for this person at all; the rules decide which do."""
     concerns = Q(specialist=user, state__in=list(SPECIALIST))
-    concerns |= Q(_any("plan_items", assignee=user, state="open"))
-    concerns |= Q(_any("discoveries", team__user=user), state=S.DISCOVERY)
+    concerns |= _among("plan_items", assignee=user, state="open")
+    concerns |= Q(_among("discoveries", team__user=user), state=S.DISCOVERY)
     if user.is_representative:
         theirs = Q(state__in=list(REPRESENTATIVE)) | Q(review_on__lte=clock.today())
-        mine = Request.objects.represented_by(user).values("pk")
-        concerns |= theirs & Q(pk__in=mine)
+        concerns |= theirs & Request.objects.represented_q(user)
     if user.group_ids:
-        ready = Q(schedule_entries__state="booked", schedule_entries__first_day__lte=clock.today())
-        due = Request.objects.filter(ready, state=S.SCHEDULED).values("pk")
-        turn = Q(pk__in=due) | Q(review_on__lte=clock.today())
+        today = clock.today()
+        ready: dict[str, Any] = {
+            "group__in": user.group_ids,
+            "state": "booked",
+            "first_day__lte": today,
+        }
+        turn = Q(_among("schedule_entries", **ready), state=S.SCHEDULED)
+        turn |= Q(review_on__lte=today)
         concerns |= turn & Q(provider_group__in=user.group_ids)
     if user.led_group_ids:
         led = Q(state__in=[S.PENDING, S.AWAITING_SCHEDULING])
         led |= Q(state__in=FULFILLMENT) & late_q()
         concerns |= led & Q(provider_group__in=user.led_group_ids)
     if user.is_billing:
-        concerns |= Q(_any("part_lines", state__in=list(PART_WORK)))
+        concerns |= _among("part_lines", state__in=list(PART_WORK))
         concerns |= Q(state=S.BILLING, agency__known_to_billing=False)
     if user.is_asd_manager:
-        concerns |= Q(_any("service_updates", state="requested")) | Q(_any_service())
+        concerns |= _among("service_updates", state="requested")
+        drafts = ["proposed", "in_development"]
+        concerns |= _among("proposed_services", "origin_request", state__in=drafts)
     return concerns
+
+
+def _first(rows: Any, most: int, unassigned: int) -> Any:
+    """The keys of the first open rows by rule, along the index of the list of all."""
+    placed = rows.annotate(finished=FINISHED, unassigned=UNASSIGNED)
+    return placed.filter(finished=0, unassigned=unassigned).by_rule().values("pk")[:most]
 
 
 def tasks_for(user: User) -> list[Task]:
     """Everything that waits for this person, in all their roles, the most urgent first."""
     if user.is_auditor:
         return []
-    found = with_facts(Request.objects.open().filter(_concerns(user)), user)
-    rows = found.by_rule().for_list()[:MOST]
+    concerned = Request.objects.filter(_concerns(user))
+    first = _first(concerned, MOST, unassigned=0).union(
+        _first(concerned, MOST, unassigned=1), all=True
+    )
+    found = with_facts(Request.objects.filter(pk__in=[row["pk"] for row in first]), user)
+    rows = found.for_list().select_related(*OWNERS)
     return sorted(filter(None, (task_of(req, user) for req in rows)), key=lambda task: task.rank)
 
 
-def waiting_for_others(user: User, busy: set[int]) -> QuerySet[Any]:
+def waiting_for_others(user: User, busy: set[int], most: int) -> QuerySet[Any]:
     """Mine, but it is somebody else's turn."""
     mine = Q(specialist=user)
     if user.is_representative:
-        mine |= Q(pk__in=Request.objects.represented_by(user).values("pk"))
-    return (
-        Request.objects.open()
-        .filter(mine)
-        .exclude(pk__in=busy)
-        .by_rule()
-        .for_list()
-        .select_related("representative__deputy", "agency__representative__deputy")
-    )
+        mine |= Request.objects.represented_q(user)
+    others = Request.objects.filter(mine).exclude(pk__in=busy)
+    first = [row["pk"] for row in _first(others, most, unassigned=1)]
+    return Request.objects.filter(pk__in=first).by_rule().for_list().select_related(*OWNERS)

@@ -37,7 +37,7 @@ class Words(models.Func):
         " || ' ' || ltrim(split_part(%(reference)s, '-', 3), '0'))"
     )
 
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **extra: Any) -> Any:
         title, reference = (compiler.compile(e)[0] for e in self.get_source_expressions())
         return self.template % {"title": title, "reference": reference}, []
 

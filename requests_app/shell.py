@@ -2,40 +2,12 @@
 
 from typing import Any
 
-from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from requests_app.models import InboundMessage, Request
-from requests_app.standing import at_risk_q, late_q
-from requests_app.states import S
+from requests_app.glance import QUEUES, open_work, sum_of
+from requests_app.models import InboundMessage
 from workflow.models import User
-
-WORKLIST = (S.PLANNING, S.IN_FULFILLMENT, S.TESTING)
-SCHEDULE = (S.AWAITING_SCHEDULING, S.SCHEDULED)
-
-
-def group_counts(group_ids: set[int]) -> dict[int, dict[str, int]]:
-    """Open work by group and queue, how much of it is at risk and overdue: one query (F1, F3)."""
-    late, risk = late_q(), at_risk_q()
-    rows: Any = (
-        Request.objects.open()
-        .filter(provider_group__in=group_ids)
-        .values("provider_group")
-        .order_by()
-        .annotate(
-            pending=Count("pk", filter=Q(state=S.PENDING)),
-            pending_late=Count("pk", filter=Q(state=S.PENDING) & late),
-            pending_risk=Count("pk", filter=Q(state=S.PENDING) & risk),
-            slots=Count("pk", filter=Q(state__in=SCHEDULE)),
-            slots_late=Count("pk", filter=Q(state__in=SCHEDULE) & late),
-            slots_risk=Count("pk", filter=Q(state__in=SCHEDULE) & risk),
-            worklist=Count("pk", filter=Q(state__in=WORKLIST)),
-            worklist_late=Count("pk", filter=Q(state__in=WORKLIST) & late),
-            worklist_risk=Count("pk", filter=Q(state__in=WORKLIST) & risk),
-        )
-    )
-    return {row["provider_group"]: dict(row) for row in rows}
 
 
 def _rail(user: User, path: str) -> list[dict[str, Any]]:
@@ -44,9 +16,9 @@ def _rail(user: User, path: str) -> list[dict[str, Any]]:
         {"label": "Requests", "href": "/requests/"},
     ]
     memberships = list(user.memberships.select_related("group").order_by("group__name"))
-    counts = group_counts({m.group_id for m in memberships}) if memberships else {}
+    work = open_work({m.group_id for m in memberships}) if memberships else {}
     for membership in memberships:
-        group, row = membership.group, counts.get(membership.group_id, {})
+        group, states = membership.group, work.get(membership.group_id, {})
         entries.append({"label": group.name})
         for label, page, counted in (
             ("Pending queue", "pending", "pending"),
@@ -57,9 +29,9 @@ def _rail(user: User, path: str) -> list[dict[str, Any]]:
                 {
                     "label": label,
                     "href": f"/queues/{group.slug}/{page}/",
-                    "count": row.get(counted, 0),
-                    "late": row.get(f"{counted}_late", 0),
-                    "risk": row.get(f"{counted}_risk", 0),
+                    "count": sum_of(states, QUEUES[counted], "count"),
+                    "late": sum_of(states, QUEUES[counted], "late"),
+                    "risk": sum_of(states, QUEUES[counted], "risk"),
                     "group": True,
                 }
             )

@@ -25,6 +25,19 @@ PAGES = [
     ("billing", "/requests/", {}),
     ("asd", "/requests/", {}),
     ("auditor", "/requests/", {}),
+    ("specialist", "/requests/", {}),
+    ("specialist", "/requests/", {"scope": "mine"}),
+    ("rep", "/search/", {"q": "desk"}),
+    ("rep", "/search/", {"q": "line front agency"}),
+    ("rep", "/search/", {"q": "nothing like ths"}),
+    ("specialist", "/search/", {"q": "desk"}),
+    ("rep", "/", {}),
+    ("lead", "/", {}),
+    ("specialist", "/", {}),
+    ("billing", "/", {}),
+    ("auditor", "/", {}),
+    ("rep", "/api/v1/requests/", {}),
+    ("specialist", "/api/v1/requests/", {}),
 ]
 
 
