@@ -15,6 +15,13 @@ from tests.browser import browser, page  # noqa: F401 - fixtures are found by th
 from tests.factories import Office
 from tests.plans import _bulk, at_scale  # noqa: F401 - likewise
 
+LONG = ("test_journeys", "test_supervisor", "test_shell_browser", "test_generate", "test_plans")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long begin first, so that at the end no worker waits for the other."""
+    items.sort(key=lambda item: item.path.stem not in LONG)
+
 
 @pytest.fixture(autouse=True)
 def _test_settings(settings: Any, tmp_path: Path) -> None:
