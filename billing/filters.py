@@ -4,11 +4,12 @@ from typing import Any
 
 import django_filters
 from django import forms
-from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from asd.models import Agency, normalised
 from billing.models import Avenue, BillingCase, BillingState
 from requests_app.models import Request
+from workflow.paging import MOST, Chained
 
 DATE = forms.DateInput(attrs={"type": "date"})
 
@@ -49,14 +50,17 @@ class BillingFilter(django_filters.FilterSet):
         )
 
 
-def mine_first(cases: Any, user: Any) -> QuerySet[BillingCase]:
-    """Cases that wait for this representative come first, then the newest (F12)."""
-    waiting = Value(1)
-    if user.is_representative:
-        mine = Request.objects.represented_by(user).values("pk")
-        waiting = Case(
-            When(state=BillingState.FORWARDED, request__in=mine, then=0),
-            default=1,
-            output_field=IntegerField(),
-        )
-    return cases.annotate(place=waiting).order_by("place", "-pk")
+def mine_first(cases: QuerySet[BillingCase], user: Any) -> Any:
+    """Cases that wait for this representative come first, then the newest (F12).
+
+    The few that wait are found first, by the index of open cases; nothing is sorted.
+    """
+    cases = cases.order_by("-pk")
+    if not user.is_representative:
+        return cases
+    represented = Request.objects.represented_by(user).filter(pk=OuterRef("request_id"))
+    first = cases.filter(Exists(represented), state=BillingState.FORWARDED)
+    waiting = list(first.values_list("pk", flat=True)[:MOST])
+    return (
+        Chained(first.filter(pk__in=waiting), cases.exclude(pk__in=waiting)) if waiting else cases
+    )

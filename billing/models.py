@@ -87,6 +87,8 @@ class BillingCaseQuerySet(models.QuerySet["BillingCase"]):
         """The billing office sees all money; others that of requests they may see."""
         if user.is_active and (user.is_billing or user.is_superuser or user.is_auditor):
             return self
+        if user.is_active and user.is_representative:
+            return self  # they see every request
         return self.filter(request__in=Request.objects.visible_to(user))
 
 

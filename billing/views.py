@@ -35,10 +35,12 @@ COLUMNS = [
 ]
 
 
-def _filtered(request: HttpRequest) -> BillingFilter:
+def _filtered(request: HttpRequest) -> tuple[BillingFilter, Any]:
+    """The filter, and what it found in the order of the page."""
     cases = BillingCase.objects.visible_to(request.user)
     shown = cases.select_related(*NEEDS).prefetch_related(LINES)
-    return BillingFilter(request.GET, queryset=mine_first(shown, request.user), request=request)
+    filtered = BillingFilter(request.GET, queryset=shown, request=request)
+    return filtered, mine_first(filtered.qs, request.user)
 
 
 # /billing/
@@ -49,10 +51,10 @@ def _filtered(request: HttpRequest) -> BillingFilter:
 @require_safe
 def case_list(request: HttpRequest) -> HttpResponse:
     """Billing cases, those that wait for me on top (F12)."""
-    filtered = _filtered(request)
+    filtered, cases = _filtered(request)
     if request.GET.get("export") == "csv":
-        return csv_response(filtered.qs.iterator(CHUNK), COLUMNS, "billing.csv")
-    page = page_of(filtered.qs, request.GET.get("page"), SIZE)
+        return csv_response(cases.iterator(CHUNK), COLUMNS, "billing.csv")
+    page = page_of(cases, request.GET.get("page"), SIZE)
     return render(request, "billing/list.html", {"filter": filtered, "page": page})
 
 
@@ -61,7 +63,7 @@ def case_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def case_export(request: HttpRequest) -> HttpResponse:
     """Every line of the filtered cases for finance, as CSV or JSON (F13)."""
-    cases = _filtered(request).qs
+    _, cases = _filtered(request)
     if request.GET.get("format") == "json":
         return export.as_json(cases.iterator(CHUNK), "billing-lines.json")
     return export.as_csv(cases.iterator(CHUNK), "billing-lines.csv")

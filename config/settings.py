@@ -238,6 +238,11 @@ CELERY_BEAT_SCHEDULE = {
     "send links asked for": {"task": "requests_app.tasks.send_links", "schedule": 30.0},
     "revoke links": {"task": "requests_app.tasks.revoke_links", "schedule": 3600.0},
     "remind of proposals": {"task": "discovery.tasks.remind_proposals", "schedule": 3600.0},
+    "count reports": {"task": "requests_app.tasks.count_reports", "schedule": 300.0},
+    "count reports asked for": {
+        "task": "requests_app.tasks.count_reports_asked",
+        "schedule": 30.0,
+    },
     "daily digests": {"task": "requests_app.tasks.send_digests", "schedule": 300.0},
     "archive": {"task": "requests_app.tasks.archive_closed", "schedule": 3600.0},
     "escalate": {"task": "requests_app.tasks.escalate", "schedule": 60.0},

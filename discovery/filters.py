@@ -3,7 +3,7 @@
 from typing import Any
 
 import django_filters
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from asd.models import Agency, normalised
 from discovery.models import Discovery, Part, PartLine, Proposal
@@ -11,6 +11,7 @@ from discovery.models import Stage as DiscoveryStage
 from discovery.part_models import LineState
 from discovery.proposal_models import ProposalState
 from requests_app.models import Request
+from workflow.facets import OccurringChoices
 
 TO_DO = [
     ("requested", "To rate"),
@@ -26,21 +27,18 @@ def _of_request(text: str) -> Q:
     return Q(request__title__icontains=text) | Q(request__reference__icontains=text)
 
 
-class OfRequest(django_filters.FilterSet):
+class OfRequest(OccurringChoices, django_filters.FilterSet):
     """What lists of things that belong to a request have in common."""
 
     q = django_filters.CharFilter(method="search", label="Search", max_length=100)
     agency = django_filters.ModelChoiceFilter(
         field_name="request__agency",
-        queryset=Agency.objects.none(),
+        queryset=Agency.objects.all(),
         label="Agency",
         empty_label="Any",
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        shown = self.queryset.order_by().values("request__agency")
-        self.filters["agency"].queryset = Agency.objects.filter(pk__in=shown)
+    narrowed = {"agency": (Agency, F("name"), "request__agency")}
 
     def search(self, queryset: Any, name: str, value: str) -> QuerySet[Any]:
         """Words of the request's title, or a part of its reference."""

@@ -5,7 +5,8 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Page
-from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
@@ -18,7 +19,7 @@ from discovery.filters import (
     PartLineFilter,
     ProposalFilter,
 )
-from discovery.models import Discovery, Part, PartLine, Proposal, PublishedList, TeamMember
+from discovery.models import Discovery, Need, Part, PartLine, Proposal, PublishedList, TeamMember
 from workflow.exports import csv_response
 from workflow.paging import page_of
 
@@ -103,6 +104,13 @@ def _team() -> Prefetch:
     return Prefetch("team", members, to_attr="members")
 
 
+def _needs(which: Q) -> Coalesce:
+    """How many needs a discovery has: counted for the rows of a page alone."""
+    needs = Need.objects.filter(which, discovery=OuterRef("pk")).order_by()
+    count = needs.values("discovery").annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(count), 0)
+
+
 @login_required
 @require_safe
 def discoveries(request: HttpRequest) -> HttpResponse:
@@ -111,7 +119,7 @@ def discoveries(request: HttpRequest) -> HttpResponse:
         Discovery.objects.visible_to(request.user)
         .select_related("request__agency", "request__representative")
         .prefetch_related(_team())
-        .annotate(judged=Count("needs", filter=~Q(needs__verdict="")), wanted=Count("needs"))
+        .annotate(judged=_needs(~Q(verdict="")), wanted=_needs(Q()))
         .order_by("started_at", "pk")
     )
     found = DiscoveryFilter(request.GET, queryset=rows, request=request)

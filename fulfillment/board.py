@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, prefetch_related_objects
 
 from fulfillment import capacity, lists, slots
 from fulfillment.capacity import Workforce
@@ -24,6 +24,7 @@ RULE = (
     "date before age; then what is planned soonest."
 )
 OPEN_WEEKS = 3
+MOST_ASIDE = 200
 
 
 @dataclass
@@ -137,10 +138,10 @@ class Board:
         return not any(day.day == clock.today() for day in self.days)
 
 
-def board(group: ProviderGroup, *, leads: bool) -> Board:
+def board(group: ProviderGroup, *, leads: bool, force: Workforce | None = None) -> Board:
     """The weeks of the window with load, days off and cards (F2). `leads`: cards can be moved."""
     first, last = clock.today(), capacity.window_end()
-    force = Workforce(group)
+    force = force or Workforce(group)
     days = capacity.days_of(force, first, last)
     cards = _cards(group, first, last, leads)
     off = DaysOff(group.calendar)
@@ -204,22 +205,45 @@ def can_move(entry: ScheduleEntry) -> bool:
 # what is not on a day of the window
 
 
-def _entries(group: ProviderGroup) -> QuerySet[ScheduleEntry]:
-    return (
-        ScheduleEntry.objects.filter(group=group, request__state=S.SCHEDULED)
-        .select_related("request__agency", "request__specialist")
-        .order_by("first_day", "request__priority", "request__created_at", "pk")
-    )
+@dataclass
+class Aside:
+    """Entries of the group that stand on no day of the window, each list with its reason."""
 
-
-def missed(group: ProviderGroup) -> QuerySet[ScheduleEntry]:
+    missed: list[ScheduleEntry] = field(default_factory=list)
     """Planned to begin before today and not pulled: they stay on top (F2)."""
-    return _entries(group).filter(state="booked", first_day__lt=clock.today())
-
-
-def without_days(group: ProviderGroup) -> QuerySet[ScheduleEntry]:
+    without_days: list[ScheduleEntry] = field(default_factory=list)
     """Resumed after a hold when no day had room: the lead finds one (X1)."""
-    return _entries(group).filter(state="suspended", request__held_since__isnull=True)
+    later: list[ScheduleEntry] = field(default_factory=list)
+    """Planned beyond the window; they roll into it by themselves."""
+
+
+def aside(group: ProviderGroup) -> Aside:
+    """What is missed, without a day, or later: at most `MOST_ASIDE` of them. One query."""
+    today, end = clock.today(), capacity.window_end()
+    rows = (
+        ScheduleEntry.objects.active()
+        .filter(group=group, request__state=S.SCHEDULED)
+        .filter(
+            Q(state="booked", first_day__lt=today)
+            | Q(state="suspended", request__held_since__isnull=True)
+            | Q(state="booked", first_day__gt=end)
+        )
+        .select_related("request__agency")
+        .order_by("first_day", "pk")
+    )
+    found = Aside()
+    for entry in sorted(rows[:MOST_ASIDE], key=_by_rule):
+        if entry.state == "suspended":
+            found.without_days.append(entry)
+        elif entry.first_day < today:
+            found.missed.append(entry)
+        else:
+            found.later.append(entry)
+    return found
+
+
+def _by_rule(entry: ScheduleEntry) -> tuple[Any, ...]:
+    return (entry.first_day, entry.request.priority, entry.request.created_at, entry.pk)
 
 
 @dataclass
@@ -256,17 +280,7 @@ class Waiting:
 
 def waiting(group: ProviderGroup, user: "User") -> Any:
     """The requests without a slot, by the rule of the queues (F2)."""
-    line_model: Any = Request._meta.get_field("part_lines").related_model
-    lines = line_model.objects.unfinished()
-    return (
-        lists.of_group(group, user)
-        .filter(state=S.AWAITING_SCHEDULING)
-        .prefetch_related(
-            Prefetch("part_lines", lines, to_attr="open_lines"),
-            Prefetch("schedule_entries", ScheduleEntry.objects.active(), to_attr="active_entries"),
-        )
-        .by_rule()
-    )
+    return lists.of_group(group, user).filter(state=S.AWAITING_SCHEDULING).by_rule()
 
 
 def beyond_window() -> Q:
@@ -277,13 +291,18 @@ def beyond_window() -> Q:
     return Q(earliest_on__gt=end) | Q(Exists(parts))
 
 
-def later(group: ProviderGroup) -> QuerySet[ScheduleEntry]:
-    """Planned beyond the window; they roll into it by themselves."""
-    return _entries(group).filter(state="booked", first_day__gt=capacity.window_end())
+def with_parts_and_slots(rows: list[Any]) -> None:
+    """Read what of these requests is still expected, and which slots they kept: two queries."""
+    line_model: Any = Request._meta.get_field("part_lines").related_model
+    prefetch_related_objects(
+        rows,
+        Prefetch("part_lines", line_model.objects.unfinished(), to_attr="open_lines"),
+        Prefetch("schedule_entries", ScheduleEntry.objects.active(), to_attr="active_entries"),
+    )
 
 
 def proposals(rows: Iterable[Any], days: list[capacity.Day]) -> list[Waiting]:
-    """Each with the next day on which it would fit."""
+    """Each with the next day on which it would fit; they are read `with_parts_and_slots`."""
     return [_waiting(req, days) for req in rows]
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import F, QuerySet
+from django.db.models import F, QuerySet, prefetch_related_objects
 
 from fulfillment.days_off import DaysOff
 from fulfillment.leave import leaves_of, there_on
@@ -88,6 +88,8 @@ class Workforce:
 
     def __init__(self, group: ProviderGroup) -> None:
         self.group = group
+        if group.calendar:
+            prefetch_related_objects([group], "calendar__hours", "calendar__exceptions")
         self.hours: Hours = hours_of(group.calendar)
         self.members = list(
             Membership.objects.filter(group=group, user__is_active=True).select_related("user")

@@ -4,18 +4,23 @@ from typing import Any
 
 import django_filters
 from django.contrib.auth import get_user_model
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet, Value
+from django.db.models.functions import Coalesce, Concat, NullIf, Trim
 
 from asd.models import Agency, Service, normalised
 from fulfillment.lists import ON_WORK_LIST
 from requests_app import standing
 from requests_app.models import Request
 from requests_app.states import Priority, State
+from workflow.facets import OccurringChoices
 
+PERSON = Coalesce(
+    NullIf(Trim(Concat("first_name", Value(" "), "last_name")), Value("")), F("username")
+)
 ATTENTION = [*standing.CHOICES, ("held", "On hold")]
 
 
-class QueueFilter(django_filters.FilterSet):
+class QueueFilter(OccurringChoices, django_filters.FilterSet):
     """What both lists of a group have in common; choices are those that occur in it."""
 
     q = django_filters.CharFilter(method="search", label="Search", max_length=100)
@@ -23,24 +28,23 @@ class QueueFilter(django_filters.FilterSet):
         choices=Priority.choices, label="Priority", empty_label="Any"
     )
     agency = django_filters.ModelChoiceFilter(
-        queryset=Agency.objects.none(), label="Agency", empty_label="Any"
+        queryset=Agency.objects.all(), label="Agency", empty_label="Any"
     )
     service = django_filters.ModelChoiceFilter(
-        queryset=Service.objects.none(), label="Service", empty_label="Any"
+        queryset=Service.objects.all(), label="Service", empty_label="Any"
     )
     attention = django_filters.ChoiceFilter(
         choices=ATTENTION, method="needing_attention", label="Attention", empty_label="Any"
     )
 
+    narrowed = {
+        "agency": (Agency, F("name"), "agency"),
+        "service": (Service, F("name"), "service"),
+    }
+
     class Meta:
         model = Request
         fields: list[str] = []
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        shown = self.queryset.order_by()
-        self.filters["agency"].queryset = Agency.objects.filter(pk__in=shown.values("agency"))
-        self.filters["service"].queryset = Service.objects.filter(pk__in=shown.values("service"))
 
     def search(self, queryset: Any, name: str, value: str) -> QuerySet[Request]:
         """Words of the title, or a part of the reference."""
@@ -67,14 +71,7 @@ class WorkFilter(QueueFilter):
         empty_label="Any",
     )
     specialist = django_filters.ModelChoiceFilter(
-        queryset=get_user_model().objects.none(), label="Specialist", empty_label="Anybody"
+        queryset=get_user_model().objects.all(), label="Specialist", empty_label="Anybody"
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        shown = self.queryset.order_by()
-        self.filters["specialist"].queryset = (
-            get_user_model()
-            .objects.filter(pk__in=shown.values("specialist"))
-            .order_by("first_name")
-        )
+    narrowed = QueueFilter.narrowed | {"specialist": (get_user_model(), PERSON, "specialist")}

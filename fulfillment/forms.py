@@ -5,11 +5,13 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth import get_user_model
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from fulfillment import capacity
 from fulfillment.models import QUARTER, ChargeDecision, PlanItem, TestRun, TimeEntry
 from requests_app.files import check_upload
+from requests_app.models import Request
 from requests_app.states import FULFILLMENT, S
 from workflow import clock
 from workflow.registry import ActionForm
@@ -29,11 +31,17 @@ RESULTS = {
 
 def members_of(group_id: int | None) -> QuerySet[Any]:
     """The active members of a group, each with the requests in hand (F5)."""
-    in_hand = Q(assigned_requests__state__in=[str(s) for s in FULFILLMENT])
+    in_hand = (
+        Request.objects.filter(specialist=OuterRef("pk"), state__in=[str(s) for s in FULFILLMENT])
+        .order_by()
+        .values("specialist")
+        .annotate(number=Count("pk"))
+        .values("number")
+    )
     return (
         get_user_model()
         .objects.filter(memberships__group=group_id, is_active=True)
-        .annotate(in_hand=Count("assigned_requests", filter=in_hand, distinct=True))
+        .annotate(in_hand=Coalesce(Subquery(in_hand), 0))
         .order_by("in_hand", "first_name", "last_name", "username")
     )
 

@@ -7,8 +7,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
-from fulfillment.models import ProviderGroup
-from workflow import paging
+from fulfillment.actions.queue import CHECK_EVERY
+from fulfillment.models import ProviderGroup, QueueCheck
+from workflow import clock, paging
 from workflow.machine import Refused
 from workflow.worktime import hours_of, over_a_working_day
 
@@ -17,8 +18,10 @@ SIZE = 25
 
 def group_of(request: HttpRequest, slug: str) -> ProviderGroup:
     """Fetching is the permission check: a group whose queues one may not open does not exist."""
-    groups = ProviderGroup.objects.visible_to(request.user).select_related("calendar")
-    return get_object_or_404(groups, slug=slug)
+    user: Any = request.user
+    own = (m.group for m in user.own_memberships if user.is_active and m.group.slug == slug)
+    groups = ProviderGroup.objects.visible_to(user).select_related("calendar")
+    return next(own, None) or get_object_or_404(groups, slug=slug)
 
 
 def works_here(request: HttpRequest, group: ProviderGroup) -> bool:
@@ -47,10 +50,13 @@ def group_context(request: HttpRequest, group: ProviderGroup, here: str) -> dict
     }
 
 
-def checked(group: ProviderGroup, queue: str) -> dict[str, Any]:
+def checked(group: ProviderGroup, check: QueueCheck | None) -> dict[str, Any]:
     """When a member last opened the queue, and whether a working day has gone since (F3)."""
-    check = group.checks.filter(queue=queue).select_related("by").first()
-    stale = check is not None and over_a_working_day(check.at, hours_of(group.calendar))
+    stale = (
+        check is not None
+        and check.at < clock.now() - CHECK_EVERY  # else: no need to read the calendar
+        and over_a_working_day(check.at, hours_of(group.calendar))
+    )
     return {"check": check, "unopened": stale}
 
 

@@ -36,15 +36,17 @@ class ShortDay:
         return self.booked - self.available
 
 
-def days_short(group: ProviderGroup) -> list[ShortDay]:
+def days_short(group: ProviderGroup, force: capacity.Workforce | None = None) -> list[ShortDay]:
     """The days of a group that became overbooked, with their entries. Reads only."""
     rows = DayCapacity.objects.filter(group=group, day__gte=clock.today(), booked__gt=0)
     days = list(rows.order_by("day"))
     if not days:
         return []
-    force = capacity.Workforce(group)
+    force = force or capacity.Workforce(group)
     there = {row.day: force.minutes(row.day) for row in days}
     short = [row for row in days if there[row.day] < row.booked]
+    if not short:
+        return []
     by_day: dict[date, list[ScheduledDay]] = {}
     slices = ScheduledDay.objects.filter(
         entry__group=group, entry__state__in=HOLDING, day__in=[row.day for row in short]

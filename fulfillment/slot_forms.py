@@ -133,25 +133,6 @@ class ScheduleForm(SlotForm):
         self.fields["charge_expected"].initial = expected or ""
 
 
-class ScheduleRowForm(forms.Form):
-    """The schedule form on a row of the intake: no more than is needed; errors show on the page
-    of the request, which has all of it."""
-
-    day = forms.DateField(label="First day", widget=DATE)
-    hours = HoursField(label="Hours", min_value=QUARTER)
-    charge_expected = forms.ChoiceField(
-        choices=[("", "Choose"), ("no", "No charge"), ("yes", "Charge, basis known")],
-        label="Charge expected?",
-    )
-
-    @classmethod
-    def for_row(cls, row: Any) -> "ScheduleRowForm":
-        """Filled in with the next day on which it fits."""
-        expected = {True: "yes", False: "no"}.get(row.req.charge_expected, "")
-        initial = {"day": row.proposed, "hours": row.hours, "charge_expected": expected}
-        return cls(initial=initial, auto_id=f"slot-{row.req.pk}-%s", label_suffix="")
-
-
 class RescheduleForm(SlotForm):
     """Another day, or other hours (F2). `seen` is the version of the slot that a page showed."""
 

@@ -7,7 +7,8 @@ from typing import Any
 from django.db.models import Count, DecimalField, F, OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce, Greatest
 
-from fulfillment.models import PlanItem
+from fulfillment.models import PlanItem, TimeEntry
+from workflow.paging import MOST
 
 HOURS = DecimalField(max_digits=9, decimal_places=2)
 
@@ -29,15 +30,20 @@ class WorkTotals:
 
 
 def of(requests: Any) -> WorkTotals:
-    """Of all of the work list (`lists.worklist`), not of one page. One query."""
+    """Of all of the work list (`lists.worklist`), not of one page; of a thousand at most.
+
+    One query.
+    """
     items = PlanItem.objects.filter(request=OuterRef("pk"), pass_number=OuterRef("pass_number"))
 
-    def added_up(rows: Any) -> Any:
-        total = rows.order_by().values("request").annotate(t=Sum("estimate_hours")).values("t")
+    def added_up(rows: Any, hours: str = "estimate_hours") -> Any:
+        total = rows.order_by().values("request").annotate(t=Sum(hours)).values("t")
         return Coalesce(Subquery(total, output_field=HOURS), Decimal(0), output_field=HOURS)
 
-    known = requests.order_by().annotate(
-        worked=Coalesce(F("spent"), Decimal(0), output_field=HOURS),
+    first = requests.model.objects.filter(pk__in=requests.order_by().values("pk")[:MOST])
+    worked = TimeEntry.objects.filter(request=OuterRef("pk"), pass_number=OuterRef("pass_number"))
+    known = first.order_by().annotate(
+        worked=added_up(worked, "hours"),
         planned=added_up(items.exclude(state="cancelled")),
         finished=added_up(items.filter(state="done")),
     )

@@ -12,6 +12,7 @@ urlpatterns = [
     path("queues/<slug:slug>/take-next/", queues.take_next_pending, name="fulfillment_take_next"),
     path("queues/<slug:slug>/assign/", queues.assign, name="fulfillment_assign"),
     path("queues/<slug:slug>/worklist/", queues.worklist, name="fulfillment_worklist"),
+    path("queues/<slug:slug>/worklist/figures/", queues.figures, name="fulfillment_figures"),
     # /queues/<group>/schedule/
     path(
         "queues/<slug:slug>/schedule/",

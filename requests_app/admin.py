@@ -21,6 +21,8 @@ from requests_app.models import (
     NoticeArchive,
     PendingIntake,
     PublicForm,
+    ReportCount,
+    ReportFigure,
     Request,
     TargetDefault,
     TriageDecision,
@@ -118,6 +120,18 @@ class NoticeArchiveAdmin(ReadOnly, admin.ModelAdmin):
 @admin.register(DigestDay)
 class DigestDayAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["day", "at", "sent"]
+
+
+@admin.register(ReportCount)
+class ReportCountAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ["counted_at", "whole_at", "asked_at"]
+
+
+@admin.register(ReportFigure)
+class ReportFigureAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ["report", "month", "whole", "group", "service", "key", "number", "amount"]
+    list_filter = ["report", "whole"]
+    list_select_related = ["group", "service"]
 
 
 @admin.register(Case)

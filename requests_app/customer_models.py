@@ -85,7 +85,10 @@ class Rating(models.Model):
                 condition=Q(score__gte=1, score__lte=5), name="rating_from_one_to_five"
             ),
         ]
-        indexes = [models.Index(fields=["closed_at"], name="rating_closed")]
+        indexes = [
+            models.Index(fields=["closed_at"], name="rating_closed"),
+            models.Index(fields=["-at", "-id"], name="rating_said", condition=~Q(comment="")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.score} of 5 for {self.request}"

@@ -6,7 +6,6 @@ import django_filters
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -16,6 +15,7 @@ from requests_app.mail_models import ASIDE, ON_A_CASE, REVIEWED
 from requests_app.models import InboundMessage, InboundRaw, Mailbox
 from requests_app.views import plain_text_only
 from workflow.machine import Refused
+from workflow.paging import page_of
 from workflow.registry import ActionForm, InvalidFacts, offers, perform
 
 PER_PAGE = 25
@@ -81,7 +81,7 @@ def mail_list(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied("Account representatives review mail.")
     shown = InboundMessage.objects.visible_to(user).select_related("request", "contact__agency")
     filtered = MailFilter(request.GET, queryset=shown, request=request)
-    page = Paginator(filtered.qs, PER_PAGE).get_page(request.GET.get("page"))
+    page = page_of(filtered.qs, request.GET.get("page"), PER_PAGE)
     context = {
         "filter": filtered,
         "page": page,

@@ -20,6 +20,7 @@ from requests_app.mail_models import BlockedSender, InboundMessage, InboundRaw, 
 from requests_app.process import Process
 from requests_app.public_models import PendingFile, PendingIntake, PublicForm
 from requests_app.querysets import FINISHED, OPEN_Q, UNASSIGNED, WORDS, RequestQuerySet
+from requests_app.report_models import ReportCount, ReportFigure
 from requests_app.states import (
     CLOSED_STATES,
     LANES,
@@ -55,6 +56,8 @@ __all__ = [
     "Question",
     "QuestionReminder",
     "Rating",
+    "ReportCount",
+    "ReportFigure",
     "Request",
     "TargetDefault",
     "TriageDecision",
@@ -173,6 +176,16 @@ class Request(Process, Clocked):
                 "id",
                 name="request_queue",
                 condition=OPEN_Q,
+            ),
+            models.Index(
+                "provider_group",
+                F("overdue").desc(),
+                "priority",
+                "due_at",
+                "created_at",
+                "id",
+                name="request_worklist",
+                condition=Q(state__in=["planning", "in_fulfillment", "testing"]),
             ),
             models.Index(
                 fields=["representative", "state", "due_at"],

@@ -15,7 +15,7 @@ def _rail(user: User, path: str) -> list[dict[str, Any]]:
         {"label": "Home", "href": "/"},
         {"label": "Requests", "href": "/requests/"},
     ]
-    memberships = list(user.memberships.select_related("group").order_by("group__name"))
+    memberships = user.own_memberships
     work = open_work({m.group_id for m in memberships}) if memberships else {}
     for membership in memberships:
         group, states = membership.group, work.get(membership.group_id, {})

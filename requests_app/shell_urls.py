@@ -13,5 +13,6 @@ urlpatterns = [
     path("account/hand-over/", handover.hand_over, name="requests_handover"),
     # /reports/
     path("reports/", reports.index, name="requests_reports"),
+    path("reports/count/", reports.count_again, name="requests_reports_count"),
     path("reports/<slug:name>/", reports.report, name="requests_report"),
 ]

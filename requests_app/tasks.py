@@ -1,5 +1,7 @@
 """What requests do by the clock: mail is read, old forms go, people are told in time."""
 
+import logging
+
 from celery import shared_task
 from django.conf import settings
 
@@ -11,9 +13,13 @@ from requests_app import (
     lost_links,
     public_intake,
     reminders,
+    report_counting,
     stale,
 )
 from requests_app.mail_in import imap, processing
+from requests_app.report_models import ReportCount
+
+log = logging.getLogger(__name__)
 
 
 @shared_task
@@ -76,3 +82,23 @@ def archive_closed() -> int:
     """Requests closed for ARCHIVE_DAYS leave the working lists; 0 archives nothing."""
     days = settings.THROUGHLINE["ARCHIVE_DAYS"]
     return archive.run(days, seconds=50) if days else 0
+
+
+@shared_task(soft_time_limit=1500, time_limit=1600)
+def count_reports() -> bool:
+    """Count what the reports say: the last months, once a day all of them."""
+    return report_counting.count()
+
+
+@shared_task
+def count_reports_asked() -> bool:
+    """Count them for whoever asked, where the broker lost it on the way."""
+    return ReportCount.latest().is_awaited and report_counting.count()
+
+
+def nudge_reports() -> None:
+    """Tell a worker; a broker that is down costs nothing, the next round counts anyway."""
+    try:
+        count_reports.delay()
+    except Exception as error:  # noqa: BLE001 - whatever the broker raises, the next round counts
+        log.warning("broker not reached, reports are counted a little later: %s", error)

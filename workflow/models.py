@@ -67,19 +67,19 @@ class User(AbstractUser):
         )
 
     @cached_property
-    def _memberships(self) -> list[tuple[int, bool]]:
-        """Read up to the provider groups of fulfillment, once per account object."""
-        return list(self.memberships.values_list("group_id", "is_lead"))
+    def own_memberships(self) -> list[Any]:
+        """Its places in provider groups of fulfillment, groups read: once per account object."""
+        return list(self.memberships.select_related("group__calendar").order_by("group__name"))
 
     @property
     def group_ids(self) -> set[int]:
         """The provider groups this person belongs to."""
-        return {group for group, _ in self._memberships}
+        return {m.group_id for m in self.own_memberships}
 
     @property
     def led_group_ids(self) -> set[int]:
         """The provider groups this person leads."""
-        return {group for group, is_lead in self._memberships if is_lead}
+        return {m.group_id for m in self.own_memberships if m.is_lead}
 
 
 class ApiToken(models.Model):

@@ -1,5 +1,6 @@
 """Pages of lists that cost the same however long the list is: nothing counts past a thousand."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.paginator import Page, Paginator
@@ -7,6 +8,11 @@ from django.db.models import QuerySet
 from django.utils.functional import cached_property
 
 MOST = 1000
+
+
+def said(count: int) -> str:
+    """A count as people read it, where nobody counts past a thousand: 7, or 1,000+."""
+    return f"{MOST:,}+" if count > MOST else f"{count:,}"
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
@@ -26,7 +32,7 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
         if isinstance(rows, QuerySet):
             counted = rows if self.in_order else rows.order_by()
             return counted[: MOST + 1].count()
-        return len(rows)
+        return rows.count() if isinstance(rows, Chained) else len(rows)
 
     @cached_property
     def count(self) -> int:
@@ -41,7 +47,34 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
     @property
     def counted(self) -> str:
         """The count as people read it: 7, or 1,000+."""
-        return f"{self.count:,}{'+' if self.is_capped else ''}"
+        return said(self._found)
+
+
+class Chained:
+    """Rows of one list and then those of another, paged through without sorting them together."""
+
+    def __init__(self, first: QuerySet[Any], rest: QuerySet[Any]) -> None:
+        self.first, self.rest = first, rest
+
+    @cached_property
+    def _leading(self) -> int:
+        return self.first.order_by().count()
+
+    def count(self) -> int:
+        """How many there are, counted up to a thousand and one."""
+        return self._leading + self.rest.order_by()[: MOST + 1].count()
+
+    def __getitem__(self, part: slice) -> list[Any]:
+        start, stop, lead = part.start or 0, part.stop, self._leading
+        found = list(self.first[start : min(stop, lead)]) if start < lead else []
+        if stop > lead:
+            found += self.rest[max(0, start - lead) : stop - lead]
+        return found
+
+    def iterator(self, chunk_size: int) -> Iterator[Any]:
+        """All of them, for an export."""
+        yield from self.first.iterator(chunk_size)
+        yield from self.rest.iterator(chunk_size)
 
 
 def page_of(rows: Any, number: Any, size: int, in_order: bool = False) -> Page[Any]:

@@ -5,7 +5,8 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -13,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from asd.actions import add_service, edit_service, keeps_services
 from asd.filters import ServiceFilter
 from asd.forms import STEP_FORMS, ServiceForm, StepForm
-from asd.models import Agreement, Service
+from asd.models import AgencyService, Agreement, CoveredService, Service
 from asd.views.pages import CHUNK, page_of
 from workflow import clock
 from workflow.actors import as_actor
@@ -37,12 +38,18 @@ SERVICE_COLUMNS = [
 def _counted(services: Any) -> Any:
     """With how many agreements in force cover a service and how many agencies use it."""
     day = clock.today()
-    in_force = Q(coverage__agreement__in=Agreement.objects.in_force(day))
-    used = Q(used_by__until__isnull=True) | Q(used_by__until__gte=day)
-    return services.annotate(
-        covered_by=Count("coverage", filter=in_force, distinct=True),
-        used_by_count=Count("used_by", filter=used, distinct=True),
+    covered = CoveredService.objects.filter(
+        service=OuterRef("pk"), agreement__in=Agreement.objects.in_force(day)
     )
+    used = AgencyService.objects.filter(service=OuterRef("pk"))
+    used = used.filter(Q(until__isnull=True) | Q(until__gte=day))
+    return services.annotate(covered_by=_number(covered), used_by_count=_number(used))
+
+
+def _number(rows: QuerySet[Any]) -> Coalesce:
+    """How many there are for the row of the list: counted for the rows of a page alone."""
+    count = rows.order_by().values("service").annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(count), 0)
 
 
 @login_required

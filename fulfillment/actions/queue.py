@@ -69,12 +69,12 @@ def take_next(group: ProviderGroup, *, by: "User | Actor") -> Request | None:
         return advance(found, "assign", by=by, specialist=person)
 
 
-def note_check(group: ProviderGroup, queue: str, by: "User") -> None:
-    """A member has looked at the queue: written at most once a minute (F3)."""
-    if group.pk not in by.group_ids:
-        return
+def note_check(group: ProviderGroup, queue: str, by: "User") -> QueueCheck | None:
+    """A member has looked at the queue: written at most once a minute (F3). The latest look."""
+    check = group.checks.filter(queue=queue).select_related("by").first()
     now = clock.now()
-    if not group.checks.filter(queue=queue, at__gt=now - CHECK_EVERY).exists():
-        QueueCheck.objects.update_or_create(
+    if group.pk in by.group_ids and (check is None or check.at <= now - CHECK_EVERY):
+        check, _ = QueueCheck.objects.update_or_create(
             group=group, queue=queue, defaults={"by": by, "at": now}
         )
+    return check

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Case, IntegerField, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -49,10 +50,17 @@ WORK_COLUMNS: list[tuple[str, Callable[[Any], Any]]] = [
 @require_safe
 def queues(request: HttpRequest) -> HttpResponse:
     """Own groups first, then the others one may look into: what waits, what nobody checked (F3)."""
-    groups = ProviderGroup.objects.visible_to(request.user).filter(is_active=True)
-    rows = lists.glance(groups, request.user)
-    rows.sort(key=lambda g: (not g.is_mine, g.group.name))
-    return render(request, "fulfillment/queues.html", {"glances": rows})
+    own = request.user.group_ids
+    groups = (
+        ProviderGroup.objects.visible_to(request.user)
+        .filter(is_active=True)
+        .select_related("calendar")
+        .annotate(others=Case(When(pk__in=own, then=0), default=1, output_field=IntegerField()))
+        .order_by("others", "name")
+    )
+    page = page_of(request, groups)
+    context = {"glances": lists.glance(page.object_list, request.user), "page": page}
+    return render(request, "fulfillment/queues.html", context)
 
 
 @login_required
@@ -71,7 +79,7 @@ def group_home(request: HttpRequest, slug: str) -> HttpResponse:
 def pending(request: HttpRequest, slug: str) -> HttpResponse:
     """The CRM Pending Queue of a group: take or assign (F2, F4, F5)."""
     group = group_of(request, slug)
-    note_check(group, "pending", request.user)
+    check = note_check(group, "pending", request.user)
     rows = lists.pending(group, request.user)
     found = PendingFilter(request.GET, queryset=rows, request=request)
     if request.GET.get("export") == "csv":
@@ -80,8 +88,7 @@ def pending(request: HttpRequest, slug: str) -> HttpResponse:
         "filter": found,
         "page": page_of(request, found.qs),
         "assign_form": BulkAssignForm(group=group, label_suffix=""),
-        "people": members_of(group.pk),
-        **checked(group, "pending"),
+        **checked(group, check),
         "rule": lists.RULE,
     }
     context |= group_context(request, group, "pending")
@@ -144,12 +151,23 @@ def worklist(request: HttpRequest, slug: str) -> HttpResponse:
     page = None if printed else page_of(request, found.qs)
     works = lists.work_rows(found.qs[:500] if printed else page.object_list)
     context = {"filter": found, "page": page, "works": works, "totals": totals.of(found.qs)}
-    if not printed:
-        burns = burndown.of_requests([work.req for work in works])
-        for work in works:
-            work.burn = burndown.chart(burns[work.req.pk], work.req.reference)
-        context["burn"] = burndown.of_group(group, request.user)
-        context["accuracies"] = accuracy.of_group(group, request.user)
     context |= group_context(request, group, "worklist")
     template = "worklist_print" if printed else "worklist"
     return render(request, f"fulfillment/{template}.html", context)
+
+
+@login_required
+@require_safe
+def figures(request: HttpRequest, slug: str) -> HttpResponse:
+    """How the group's hours went down and how good its estimates were (F6).
+
+    Read for itself, below the work list: it looks back over hundreds of plans.
+    """
+    group = group_of(request, slug)
+    context = {
+        "burn": burndown.of_group(group, request.user),
+        "accuracies": accuracy.of_group(group, request.user),
+        **group_context(request, group, "worklist"),
+    }
+    name = "_figures" if request.htmx else "figures"
+    return render(request, f"fulfillment/{name}.html", context)

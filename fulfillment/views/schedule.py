@@ -15,11 +15,12 @@ from fulfillment import board
 from fulfillment.actions.moving import last_move, version, why_not_undone
 from fulfillment.actions.queue import note_check
 from fulfillment.actions.schedule import next_scheduled, pull_next, wish_of
+from fulfillment.capacity import Workforce
 from fulfillment.feeds import address_of
 from fulfillment.models import ProviderGroup, ScheduleEntry
 from fulfillment.pages import checked, group_context, group_of, leads_here, page_of, take
 from fulfillment.short_days import days_short
-from fulfillment.slot_forms import RescheduleForm, ScheduleRowForm
+from fulfillment.slot_forms import RescheduleForm
 from fulfillment.slots import MOVABLE, slices_of
 from fulfillment.what_if import WhatIf, what_if
 from requests_app.models import Request
@@ -29,7 +30,7 @@ from workflow.machine import Refused
 from workflow.registry import ActionForm, InvalidFacts, offers, perform
 
 BESIDE = {"swap_slot", "fix_slot", "unfix_slot", "set_earliest", "unschedule"}
-MOST_MISSED = 100
+MOST_LATER = 100
 MOVED = re.compile(r"([A-Z]+-\d{4}-\d{6,9})(?:\.(\d{1,8}))?", re.ASCII)
 
 
@@ -38,27 +39,29 @@ MOVED = re.compile(r"([A-Z]+-\d{4}-\d{6,9})(?:\.(\d{1,8}))?", re.ASCII)
 def schedule(request: HttpRequest, slug: str) -> HttpResponse:
     """The 60-day schedule: what was missed, the weeks ahead, what waits for a slot (F2)."""
     group = group_of(request, slug)
-    note_check(group, "schedule", request.user)
+    check = note_check(group, "schedule", request.user)
     context = group_context(request, group, "schedule")
-    shown = board.board(group, leads=context["leads_here"])
+    force = Workforce(group)
+    shown = board.board(group, leads=context["leads_here"], force=force)
     queue = board.waiting(group, request.user)
     page = page_of(request, queue.exclude(board.beyond_window()))
+    now, later = list(page.object_list), list(queue.filter(board.beyond_window())[:MOST_LATER])
+    board.with_parts_and_slots(now + later)
+    aside = board.aside(group)
     context |= {
         "board": shown,
         "page": page,
-        "waiting": board.proposals(page.object_list, shown.days),
-        "missed": list(board.missed(group)[:MOST_MISSED]),
-        "without_days": list(board.without_days(group)[:MOST_MISSED]),
-        "later": board.proposals(queue.filter(board.beyond_window())[:MOST_MISSED], []),
-        "later_booked": list(board.later(group)[:MOST_MISSED]),
-        **checked(group, "schedule"),
-        "short": days_short(group),
+        "waiting": board.proposals(now, shown.days),
+        "missed": aside.missed,
+        "without_days": aside.without_days,
+        "later": board.proposals(later, []),
+        "later_booked": aside.later,
+        **checked(group, check),
+        "short": days_short(group, force),
         "rule": board.RULE,
     }
     if request.GET.get("view") == "print":
         return render(request, "fulfillment/schedule_print.html", context)
-    for row in context["waiting"]:
-        row.form = ScheduleRowForm.for_row(row) if context["leads_here"] else None
     context["moved"] = _moved(request, group, context["leads_here"])
     context["feed"] = address_of(request.user, group)
     context["calendar_url"] = reverse("fulfillment_group_calendar", args=[group.slug])

@@ -38,11 +38,37 @@ PAGES = [
     ("auditor", "/", {}),
     ("rep", "/api/v1/requests/", {}),
     ("specialist", "/api/v1/requests/", {}),
+    ("lead", "/queues/{group}/", {}),
+    ("auditor", "/queues/", {}),
+    ("lead", "/queues/{group}/pending/", {}),
+    ("rep", "/queues/{group}/pending/", {}),
+    ("specialist", "/queues/{group}/pending/", {"q": "desk", "priority": "3"}),
+    ("lead", "/queues/{group}/schedule/", {}),
+    ("rep", "/queues/{group}/schedule/", {}),
+    ("lead", "/queues/{group}/worklist/", {}),
+    ("rep", "/queues/{group}/worklist/", {}),
+    ("rep", "/billing/", {}),
+    ("billing", "/billing/", {}),
+    ("lead", "/billing/", {"q": "desk"}),
+    ("asd", "/asd/services/", {}),
+    ("rep", "/asd/services/", {"q": "desk"}),
+    ("rep", "/asd/agencies/", {}),
+    ("asd", "/asd/updates/", {}),
+    ("rep", "/asd/updates/", {}),
+    ("rep", "/discovery/", {}),
+    ("lead", "/discovery/", {}),
+    ("rep", "/proposals/", {}),
+    ("rep", "/parts/", {}),
+    ("billing", "/parts/lines/", {}),
+    ("rep", "/mail/", {}),
+    ("rep", "/reports/", {}),
+    ("lead", "/reports/", {}),
 ]
 
 
 @pytest.mark.parametrize(("who", "address", "query"), PAGES)
 def test_a_page_reads_and_sorts_no_more_than_it_shows(at_scale, who, address, query):
+    address = address.format(group=at_scale.office.group.slug)
     found = at_scale.page(getattr(at_scale.office, who), address, **query)
     assert found, "the page asks the database for nothing"
     if growing(found):

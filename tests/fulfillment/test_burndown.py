@@ -160,10 +160,14 @@ def test_the_work_list_is_added_up_and_goes_down(office: Office, client: Client)
     assert chart is not None
     assert (chart.first.left, chart.last.left) == (8, 3)
     client.force_login(office.lead)
-    page = client.get(f"/queues/{office.group.slug}/worklist/").content.decode()
+    address = f"/queues/{office.group.slug}/worklist/"
+    assert f'href="{address}figures/"' in client.get(address).content.decode()
+    page = client.get(f"{address}figures/").content.decode()
     assert "Hours left of all plans" in page
     assert 'role="img"' in page
     assert "style=" not in page.split("<main")[1]
+    part = client.get(f"{address}figures/", headers={"HX-Request": "true"}).content.decode()
+    assert part.lstrip().startswith('<div class="work-below" id="figures">')
 
 
 def test_the_page_costs_the_same_however_many_plans(
@@ -172,11 +176,15 @@ def test_the_page_costs_the_same_however_many_plans(
     client.force_login(office.lead)
     address = f"/queues/{office.group.slug}/worklist/"
     to_in_fulfillment(office)
-    with django_assert_max_num_queries(60) as one:
-        client.get(address)
+    found = []
+    for page in (address, f"{address}figures/"):
+        with django_assert_max_num_queries(60) as one:
+            client.get(page)
+        found.append((page, len(one.captured_queries)))
     for week in range(1, 4):
         with clock.acting_at(clock.now() - timedelta(days=7 * week)):
             to_in_fulfillment(office)
             to_customer_notice(office)
-    with django_assert_max_num_queries(len(one.captured_queries)):
-        client.get(address)
+    for page, number in found:
+        with django_assert_max_num_queries(number):
+            client.get(page)

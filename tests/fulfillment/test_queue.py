@@ -195,4 +195,4 @@ def test_a_group_at_a_glance_counts_both_queues(office: Office) -> None:
     assert pending["oldest"] == risky.created_at
     assert (pending["stale"], schedule["stale"]) == (True, False)
     assert (schedule["count"], schedule["missed"]) == (2, 1)
-    assert list(board.missed(office.group)) == [scheduled.schedule_entries.get()]
+    assert board.aside(office.group).missed == [scheduled.schedule_entries.get()]

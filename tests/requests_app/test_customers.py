@@ -14,7 +14,7 @@ from config.logs import WithoutKeys, without_keys
 from config.settings import LOGGING as settings_of_logging
 from notifications.models import Notice
 from notifications.rendering import render_notice
-from requests_app import link_actions, lost_links, reminders
+from requests_app import link_actions, lost_links, reminders, report_counting
 from requests_app.case_models import Attachment, TrackingToken
 from requests_app.models import LinkAsked, Question, QuestionReminder, Rating, Request, Watcher
 from requests_app.states import S
@@ -277,6 +277,7 @@ def test_it_is_rated_once_and_a_low_score_reaches_the_representative(office: Off
     staff = Client()
     staff.force_login(office.rep)
     assert "2 of 5" in staff.get(request.get_absolute_url()).content.decode()
+    report_counting.count()
     report = staff.get("/reports/").content.decode()
     assert "Nobody called." in report
     rows = staff.get("/reports/ratings-by-group/?export=csv").getvalue().decode()

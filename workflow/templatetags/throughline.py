@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from workflow import clock
+from workflow.paging import said
 from workflow.worktime import STANDARD
 
 register = template.Library()
@@ -78,6 +79,12 @@ def money(value: Decimal | None, currency: str = "USD") -> str:
 def number(value: Decimal | int) -> str:
     """A count or an amount of a report, with thousands apart."""
     return f"{value:,.2f}" if isinstance(value, Decimal) else f"{value:,}"
+
+
+@register.filter
+def counted(value: int) -> str:
+    """How many there are, where nobody counts past a thousand: "7", or "1,000+"."""
+    return said(value)
 
 
 @register.filter
