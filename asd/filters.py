@@ -5,7 +5,7 @@ from typing import Any
 
 import django_filters
 from django.contrib.auth import get_user_model
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from asd.models import (
     Agency,
@@ -17,6 +17,7 @@ from asd.models import (
     normalised,
 )
 from workflow import clock
+from workflow.facets import OccurringChoices
 
 STANDINGS = [
     ("current", "Current customer"),
@@ -89,8 +90,8 @@ class AgencyFilter(django_filters.FilterSet):
         return queryset.filter(has_sla=True).exclude(Exists(then))
 
 
-class UpdateFilter(django_filters.FilterSet):
-    """ASD updates: by state and service."""
+class UpdateFilter(OccurringChoices, django_filters.FilterSet):
+    """ASD updates: by state, service and agency, of those that occur."""
 
     state = django_filters.ChoiceFilter(
         choices=UpdateState.choices, label="State", empty_label="Any"
@@ -104,6 +105,11 @@ class UpdateFilter(django_filters.FilterSet):
         label="Agency",
         empty_label="Any",
     )
+
+    narrowed = {
+        "service": (Service, F("name"), "service"),
+        "agency": (Agency, F("name"), "request__agency"),
+    }
 
     class Meta:
         model = ServiceUpdate

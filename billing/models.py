@@ -85,10 +85,8 @@ def parts_known(case: "BillingCase") -> bool:
 class BillingCaseQuerySet(models.QuerySet["BillingCase"]):
     def visible_to(self, user: "User") -> "BillingCaseQuerySet":
         """The billing office sees all money; others that of requests they may see."""
-        if user.is_active and (user.is_billing or user.is_superuser or user.is_auditor):
+        if user.oversees or (user.is_active and user.is_billing):
             return self
-        if user.is_active and user.is_representative:
-            return self  # they see every request
         return self.filter(request__in=Request.objects.visible_to(user))
 
 

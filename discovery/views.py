@@ -21,9 +21,10 @@ from discovery.filters import (
 )
 from discovery.models import Discovery, Need, Part, PartLine, Proposal, PublishedList, TeamMember
 from workflow.exports import csv_response
-from workflow.paging import page_of
+from workflow.paging import MOST, Chained, page_of
 
 SIZE = 25
+CHUNK = 500
 Columns = list[tuple[str, str | Callable[[Any], Any]]]
 
 DISCOVERY_COLUMNS: Columns = [
@@ -92,7 +93,7 @@ PUBLISHED_COLUMNS: Columns = [
 ]
 
 
-def _page(request: HttpRequest, rows: QuerySet[Any]) -> Page:
+def _page(request: HttpRequest, rows: Any) -> Page:
     return page_of(rows, request.GET.get("page"), SIZE)
 
 
@@ -154,11 +155,12 @@ def proposals(request: HttpRequest) -> HttpResponse:
     """The latest version of every proposal; what waits for an answer comes first (D8)."""
     same = Proposal.objects.filter(reference=OuterRef("reference"))
     latest = _visible(request).filter(~Exists(same.filter(version__gt=OuterRef("version"))))
-    rows = latest.alias(waits=Q(state="issued")).order_by(F("waits").desc(), "-pk")
-    found = ProposalFilter(request.GET, queryset=rows, request=request)
+    found = ProposalFilter(request.GET, queryset=latest.order_by("-pk"), request=request)
+    waits = Q(state="issued")
+    waiting_first = Chained(found.qs.filter(waits), found.qs.exclude(waits))
     if request.GET.get("export") == "csv":
-        return csv_response(found.qs, PROPOSAL_COLUMNS, "proposals.csv")
-    context = {"filter": found, "page": _page(request, found.qs)}
+        return csv_response(waiting_first.iterator(CHUNK), PROPOSAL_COLUMNS, "proposals.csv")
+    context = {"filter": found, "page": _page(request, waiting_first)}
     return render(request, "discovery/proposals.html", context)
 
 
@@ -225,7 +227,7 @@ def parts(request: HttpRequest) -> HttpResponse:
         "filter": found,
         "page": _page(request, found.qs),
         "published": PublishedList.objects.defer("rows").select_related("published_by")[:5],
-        "open_lines": PartLine.objects.visible_to(request.user).unfinished().count(),
+        "open_lines": PartLine.objects.visible_to(request.user).unfinished()[: MOST + 1].count(),
     }
     return render(request, "discovery/parts.html", context)
 

@@ -60,7 +60,7 @@ def rows_of(
 def comments_for(user: User, first: date) -> QuerySet[Rating]:
     """What customers wrote with their ratings, the newest first, of what this person may see."""
     written = Rating.objects.filter(closed_at__date__gte=first).exclude(comment="")
-    if not (user.is_superuser or user.is_representative or user.is_auditor):
+    if not user.oversees:
         written = written.filter(request__provider_group__in=user.group_ids)
     return written.select_related("request__service", "request__agency")[:SHOWN_COMMENTS]
 

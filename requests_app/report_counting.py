@@ -11,6 +11,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import (
     Case,
+    CharField,
     Count,
     Exists,
     F,
@@ -82,9 +83,9 @@ def figures(since: date) -> Iterator[ReportFigure]:
         ("forecast", _forecasts(since)),
     ):
         for row in rows:
-            moment = row.pop("month", None)
+            moment = row.get("month")
             month = moment.date() if isinstance(moment, datetime) else moment
-            yield ReportFigure(report=report, month=month, **row)
+            yield ReportFigure(report=report, **{**row, "month": month})
 
 
 def _open() -> Iterator[dict[str, Any]]:
@@ -118,6 +119,7 @@ def _ended(start: datetime) -> Iterable[dict[str, Any]]:
         When(state=S.CLOSED, kind=Kind.ENHANCEMENT, then=Value("enhancement")),
         When(state=S.CLOSED, then=Value("other")),
         default=F("state"),
+        output_field=CharField(),
     )
     rows = Request.objects.filter(state__in=CLOSED_STATES, closed_at__gte=start).order_by()
     return _by(rows.annotate(key=how), "closed_at", "provider_group", "key", number=Count("pk"))

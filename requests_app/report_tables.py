@@ -61,11 +61,10 @@ class Figures:
     def __init__(self, user: User, months: int) -> None:
         self.user, self.months = user, months
         self.first = first_month(months)
-        self.oversees = user.is_superuser or user.is_representative or user.is_auditor
 
     def _rows(self, *, whole: bool) -> QuerySet[ReportFigure]:
         rows = ReportFigure.objects.order_by()
-        if self.oversees:
+        if self.user.oversees:
             return rows.filter(whole=whole)
         return rows.filter(whole=False, group__in=self.user.group_ids)
 
@@ -73,7 +72,7 @@ class Figures:
     def monthly(self) -> dict[tuple[str, date, str, str], tuple[int, Decimal]]:
         """Number and amount by report, month, key and currency."""
         rows = self._rows(whole=True)
-        if self.user.is_billing and not self.oversees:
+        if self.user.is_billing and not self.user.oversees:
             charges = ReportFigure.objects.filter(whole=True, report__in=["decision", "money"])
             rows = rows.exclude(report__in=["decision", "money"]) | charges
         found = rows.filter(report__in=BY_MONTH, month__gte=self.first)

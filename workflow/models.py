@@ -72,6 +72,11 @@ class User(AbstractUser):
         return list(self.memberships.select_related("group__calendar").order_by("group__name"))
 
     @property
+    def oversees(self) -> bool:
+        """Whether this person sees the requests of the whole office."""
+        return self.is_active and (self.is_superuser or self.is_representative or self.is_auditor)
+
+    @property
     def group_ids(self) -> set[int]:
         """The provider groups this person belongs to."""
         return {m.group_id for m in self.own_memberships}

@@ -58,7 +58,7 @@ class Chained:
 
     @cached_property
     def _leading(self) -> int:
-        return self.first.order_by().count()
+        return self.first.order_by()[: MOST + 1].count()
 
     def count(self) -> int:
         """How many there are, counted up to a thousand and one."""

@@ -11,6 +11,7 @@ from asd.filters import UpdateFilter
 from asd.models import ServiceUpdate, UpdateState
 from asd.views.pages import CHUNK, page_of
 from workflow.exports import csv_response
+from workflow.paging import Chained
 
 COLUMNS = [
     ("Request", "request.reference"),
@@ -35,10 +36,11 @@ def update_list(request: HttpRequest) -> HttpResponse:
     updates = ServiceUpdate.objects.visible_to(request.user).select_related(
         "request__agency", "service", "requested_by"
     )
-    waiting_first = updates.annotate(waits=Q(state=UpdateState.REQUESTED)).order_by("-waits", "-pk")
-    filtered = UpdateFilter(request.GET, queryset=waiting_first)
+    filtered = UpdateFilter(request.GET, queryset=updates.order_by("-pk"))
+    waits = Q(state=UpdateState.REQUESTED)
+    waiting_first = Chained(filtered.qs.filter(waits), filtered.qs.exclude(waits))
     if request.GET.get("export") == "csv":
-        return csv_response(filtered.qs.iterator(CHUNK), COLUMNS, "asd-updates.csv")
-    page = page_of(request, filtered.qs)
+        return csv_response(waiting_first.iterator(CHUNK), COLUMNS, "asd-updates.csv")
+    page = page_of(request, waiting_first)
     context = {"filter": filtered, "page": page, "applies": keeps_services(request.user)}
     return render(request, "asd/updates.html", context)

@@ -8,12 +8,13 @@ from urllib.parse import urlencode
 from django import forms, template
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from workflow import clock
 from workflow.paging import said
+from workflow.templatetags.remembered import kept
 from workflow.worktime import STANDARD
 
 register = template.Library()
@@ -93,9 +94,21 @@ def styled(field: forms.BoundField) -> SafeString:
     widget = field.field.widget
     if isinstance(widget, forms.CheckboxInput | forms.RadioSelect | forms.CheckboxSelectMultiple):
         return field.as_widget(attrs={"class": "form-check-input"})
-    kit = "form-select" if isinstance(widget, forms.Select) else "form-control"
     wrong = " is-invalid" if field.errors else ""
-    return field.as_widget(attrs={"class": f"{kit}{wrong}"})
+    if isinstance(widget, forms.Select):
+        return _select(field, f"form-select{wrong}")
+    return field.as_widget(attrs={"class": f"form-control{wrong}"})
+
+
+def _select(field: forms.BoundField, kit: str) -> SafeString:
+    """A choice is drawn once for the same options: hundreds of them are slow to draw."""
+    widget = field.field.widget
+    widget.choices = list(widget.choices)  # read once, whether it is drawn or not
+    attrs = field.build_widget_attrs({"class": kit}, widget)
+    facts = (type(widget), field.html_name, field.auto_id, field.value(), attrs, widget.attrs)
+    key = repr((facts, get_language(), [(str(k), str(v)) for k, v in widget.choices]))
+    found = kept.get(key) or kept.keep(key, field.as_widget(attrs={"class": kit}))
+    return mark_safe(found)  # noqa: S308 - drawn by the widget, escaped there
 
 
 @register.filter
