@@ -1,6 +1,6 @@
 """The 60-day schedule as a page shows it: weeks with load and cards, and what waits (F2)."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -25,6 +25,16 @@ RULE = (
 )
 OPEN_WEEKS = 3
 MOST_ASIDE = 200
+ENTRY = ("state", "first_day", "last_day", "minutes", "is_fixed", "group")
+REQUEST = ("reference", "title", "priority", "state", "held_since", "needed_by")
+PERSON = ("first_name", "last_name", "username")
+SHOWN = (
+    "day",
+    "minutes",
+    *(f"entry__{name}" for name in ENTRY),
+    *(f"entry__request__{name}" for name in REQUEST),
+    *(f"entry__request__specialist__{name}" for name in PERSON),
+)
 
 
 @dataclass
@@ -42,6 +52,18 @@ class Card:
     @property
     def req(self) -> Any:
         return self.slice.entry.request
+
+    @property
+    def facts(self) -> Hashable:
+        """All that is shown of it."""
+        entry, req = self.entry, self.req
+        begun = str(req.specialist) if entry.state == "started" else ""
+        late = req.needed_by if self.after_need else None
+        return (
+            self.first, self.movable, self.slice.minutes, entry.state, entry.minutes,
+            entry.is_fixed, entry.first_day, req.reference, req.title, req.priority,
+            req.is_on_hold, begun, late,
+        )  # fmt: skip
 
     @property
     def after_need(self) -> bool:
@@ -81,6 +103,15 @@ class Week:
 
     days: list[BoardDay]
     unfolded: bool
+
+    @property
+    def facts(self) -> Hashable:
+        """All that is shown of it."""
+        days = (
+            (d.day, d.open, d.why, d.capacity, d.booked, d.outside, *(c.facts for c in d.cards))
+            for d in self.days
+        )
+        return (self.unfolded, *days)
 
     @property
     def monday(self) -> date:
@@ -181,7 +212,8 @@ def _cards(group: ProviderGroup, first: date, last: date, leads: bool) -> dict[d
         ScheduledDay.objects.filter(
             entry__group=group, day__range=(first, last), entry__state__in=["booked", "started"]
         )
-        .select_related("entry__request__agency", "entry__request__specialist")
+        .select_related("entry__request__specialist")
+        .only(*SHOWN)
         .order_by("day", "entry__request__priority", "entry_id")
     )
     for one in rows:
@@ -255,6 +287,11 @@ class Waiting:
     bars: list[capacity.Bar]
     proposed: date | None
     hours: Decimal | None
+
+    @property
+    def facts(self) -> Hashable:
+        """All that is shown of it beside its request."""
+        return (self.kept is None, tuple(self.bars), self.proposed, self.hours)
 
     @property
     def not_before(self) -> date | None:

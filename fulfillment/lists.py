@@ -1,6 +1,6 @@
 """The named lists of fulfillment: queues, schedule, work list, groups at a glance (F2, F3, F6)."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from django.db.models import (
 )
 
 from fulfillment.models import (
+    Forecast,
     PlanItem,
     ProviderGroup,
     QueueCheck,
@@ -47,6 +48,23 @@ def of_group(group: ProviderGroup, user: "User") -> Any:
     if user.is_active and (user.oversees or group.pk in user.group_ids):
         return Request.objects.filter(provider_group=group).for_list()
     return Request.objects.visible_to(user).filter(provider_group=group).for_list()
+
+
+ROW = (
+    "reference", "title", "state", "state_since", "priority", "pass_number", "created_at",
+    "closed_at", "due_at", "at_risk_at", "paused_since", "paused_for", "held_since", "review_on",
+    "estimate_hours", "earliest_on", "charge_expected", "provider_group",
+    "agency__name", "service__name", "specialist__first_name", "specialist__last_name",
+    "specialist__username",
+)  # fmt: skip
+
+
+def shown(requests: Any) -> Any:
+    """The same rows with no more of each than the pages of a group show."""
+    rows = requests.select_related(None)
+    return rows.select_related("agency", "service", "specialist", "forecast").only(
+        *ROW, *(f"forecast__{field.name}" for field in Forecast._meta.concrete_fields)
+    )
 
 
 def pending(group: ProviderGroup, user: "User") -> Any:
@@ -99,6 +117,16 @@ class Work:
     req: Any
     items: list[PlanItem]
     entry: ScheduleEntry | None
+
+    @property
+    def facts(self) -> Hashable:
+        """All that is shown of it beside its request."""
+        planned = (self.entry.first_day, self.entry.last_day) if self.entry else None
+        items = (
+            (i.title, str(i.assignee or ""), i.state, i.estimate_hours, i.hours_spent)  # type: ignore[attr-defined]
+            for i in self.items
+        )
+        return (planned, self.req.spent, *items)
 
     @property
     def live(self) -> list[PlanItem]:

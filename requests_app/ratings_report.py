@@ -49,10 +49,10 @@ def rows_of(
     """
     tallies: dict[Any, Tally] = {}
     total = Tally()
-    for name, *figure in figures:
-        if figure[0] in ("closing", "rating"):
-            tallies.setdefault(name, Tally()).add(*figure)
-            total.add(*figure)
+    for name, report, key, number, amount in figures:
+        if report in ("closing", "rating"):
+            tallies.setdefault(name, Tally()).add(report, key, number, amount)
+            total.add(report, key, number, amount)
     order = sorted(tallies, key=lambda name: (name is None, name), reverse=newest_first)
     return [[_said(name), *tallies[name].figures] for name in order], total.figures
 

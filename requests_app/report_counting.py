@@ -107,9 +107,9 @@ def _open() -> Iterator[dict[str, Any]]:
         )
     )
     for row in found:
-        group = row.pop("provider_group")
         for key, number in row.items():
-            yield {"group_id": group, "key": key, "number": number}
+            if key != "provider_group":
+                yield {"group_id": row["provider_group"], "key": key, "number": number}
 
 
 def _ended(start: datetime) -> Iterable[dict[str, Any]]:

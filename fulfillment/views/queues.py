@@ -86,7 +86,7 @@ def pending(request: HttpRequest, slug: str) -> HttpResponse:
         return csv_response(found.qs.iterator(), REQUEST_COLUMNS, f"{group.slug}-pending.csv")
     context = {
         "filter": found,
-        "page": page_of(request, found.qs),
+        "page": page_of(request, lists.shown(found.qs)),
         "assign_form": BulkAssignForm(group=group, label_suffix=""),
         **checked(group, check),
         "rule": lists.RULE,
@@ -148,8 +148,9 @@ def worklist(request: HttpRequest, slug: str) -> HttpResponse:
         everything = lists.work_rows(found.qs.iterator(chunk_size=500))
         return csv_response(everything, WORK_COLUMNS, f"{group.slug}-worklist.csv")
     printed = request.GET.get("view") == "print"
-    page = None if printed else page_of(request, found.qs)
-    works = lists.work_rows(found.qs[:500] if printed else page.object_list)
+    rows = lists.shown(found.qs)
+    page = None if printed else page_of(request, rows)
+    works = lists.work_rows(rows[:500] if printed else page.object_list)
     context = {"filter": found, "page": page, "works": works, "totals": totals.of(found.qs)}
     context |= group_context(request, group, "worklist")
     template = "worklist_print" if printed else "worklist"

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from fulfillment import board
+from fulfillment import board, lists
 from fulfillment.actions.moving import last_move, version, why_not_undone
 from fulfillment.actions.queue import note_check
 from fulfillment.actions.schedule import next_scheduled, pull_next, wish_of
@@ -43,7 +43,7 @@ def schedule(request: HttpRequest, slug: str) -> HttpResponse:
     context = group_context(request, group, "schedule")
     force = Workforce(group)
     shown = board.board(group, leads=context["leads_here"], force=force)
-    queue = board.waiting(group, request.user)
+    queue = lists.shown(board.waiting(group, request.user))
     page = page_of(request, queue.exclude(board.beyond_window()))
     now, later = list(page.object_list), list(queue.filter(board.beyond_window())[:MOST_LATER])
     board.with_parts_and_slots(now + later)

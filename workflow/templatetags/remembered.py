@@ -84,18 +84,19 @@ def remembered(parser: template.base.Parser, token: template.base.Token) -> "Rem
     _, *words = token.split_contents()
     nodes = parser.parse(("endremembered",))
     parser.delete_first_token()
-    return Remembered(nodes, [parser.compile_filter(word) for word in words])
+    made = [parser.compile_filter(word) for word in words]
+    return Remembered(nodes, made, f"{token.lineno} {token.contents}")
 
 
 class Remembered(template.Node):
     """Draws its piece, or takes the one that was drawn for the same facts."""
 
-    def __init__(self, nodelist: template.NodeList, words: list[Any]) -> None:
-        self.nodelist, self.words = nodelist, words
+    def __init__(self, nodelist: template.NodeList, words: list[Any], place: str) -> None:
+        self.nodelist, self.words, self.place = nodelist, words, place
 
     def render(self, context: template.Context) -> SafeString:
         values = (word.resolve(context) for word in self.words)
-        place = (self.origin.name, self.token.lineno, self.token.contents)
+        place = (self.origin.name, self.place)
         key = (place, get_language(), clock.today(), *values)
         piece = kept.get(key)
         if piece is None:

@@ -103,7 +103,8 @@ def styled(field: forms.BoundField) -> SafeString:
 def _select(field: forms.BoundField, kit: str) -> SafeString:
     """A choice is drawn once for the same options: hundreds of them are slow to draw."""
     widget = field.field.widget
-    widget.choices = list(widget.choices)  # read once, whether it is drawn or not
+    # read once, whether it is drawn or not; `list` would count them in the database first
+    widget.choices = [choice for choice in widget.choices]  # noqa: C416
     attrs = field.build_widget_attrs({"class": kit}, widget)
     facts = (type(widget), field.html_name, field.auto_id, field.value(), attrs, widget.attrs)
     key = repr((facts, get_language(), [(str(k), str(v)) for k, v in widget.choices]))
