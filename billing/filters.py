@@ -4,7 +4,7 @@ from typing import Any
 
 import django_filters
 from django import forms
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 
 from asd.models import Agency, normalised
 from billing.models import Avenue, BillingCase, BillingState
@@ -60,6 +60,7 @@ def mine_first(cases: QuerySet[BillingCase], user: Any) -> Any:
         return cases
     represented = Request.objects.represented_by(user).filter(pk=OuterRef("request_id"))
     first = cases.filter(Exists(represented), state=BillingState.FORWARDED)
+    first = first.annotate(place=Value(0))
     waiting = list(first.values_list("pk", flat=True)[:MOST])
     return (
         Chained(first.filter(pk__in=waiting), cases.exclude(pk__in=waiting)) if waiting else cases
