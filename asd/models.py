@@ -88,7 +88,7 @@ class Agency(models.Model):
 
     def is_current(self) -> bool:
         """Whether an SLA is in force today (D2, D14)."""
-        return self.agreements.in_force().exists()
+        return any(agreement.is_in_force for agreement in self.agreements.all())
 
 
 class ContactQuerySet(models.QuerySet["Contact"]):
@@ -318,7 +318,19 @@ class Agreement(models.Model):
     @property
     def standing(self) -> str:
         """How it stands today: in force, not begun, ended or suspended (D2)."""
-        day = clock.today()
+        return self.standing_on(clock.today())
+
+    @property
+    def is_in_force(self) -> bool:
+        """As `in_force` says it of many: an SLA that counts today (D2)."""
+        return self.counts_on(clock.today())
+
+    def counts_on(self, day: Any) -> bool:
+        """Whether it is an SLA that is in force on a day (D2)."""
+        return self.kind == Agreement.Kind.SLA and self.standing_on(day) == "in force"
+
+    def standing_on(self, day: Any) -> str:
+        """How it stands on a day."""
         if self.starts_on > day:
             return "starts"
         if self.ends_on is not None and self.ends_on < day:

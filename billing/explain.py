@@ -8,19 +8,16 @@ from django.db.models import Prefetch
 from django.utils.formats import date_format
 
 from billing.models import BillingCase, BillingState, ChargeLine
-from requests_app.models import Request
 from workflow.models import Event
 
-LINES = Prefetch(
-    "lines",
-    ChargeLine.objects.select_related(
-        "proposal_line__proposal",
-        "proposal_line__part_rate__part",
-        "rate_card_line__agreement__agency",
-        "rate_card_line__service",
-        "part_rate__part",
-    ),
+OF_LINE = (
+    "proposal_line__proposal",
+    "proposal_line__part_rate__part",
+    "rate_card_line__agreement__agency",
+    "rate_card_line__service",
+    "part_rate__part",
 )
+LINES = Prefetch("lines", ChargeLine.objects.select_related(*OF_LINE))
 NEEDS = ("request__agency", "request__service", "purchase_order", "initiated_by")
 
 
@@ -126,9 +123,3 @@ def credits_of(cases: list[BillingCase]) -> dict[int, Event]:
         name="credit",
     )
     return {event.subject_id: event for event in found}
-
-
-def cases_of(request: Request) -> list[BillingCase]:
-    """The request's billing cases, the latest first, ready to be explained."""
-    found = request.billing_cases.select_related(*NEEDS).prefetch_related(LINES)
-    return list(found.order_by("-pk"))

@@ -83,6 +83,7 @@ class LineField(forms.ModelChoiceField):
 class EditLineForm(ActionForm):
     """Quantity, evidence and words of a line; its basis and rate stay."""
 
+    says = ("quantity", "evidence", "description")
     line = LineField()
     quantity = QuantityField(label="Quantity")
     evidence = EvidenceField()
@@ -210,6 +211,7 @@ class SendBackUpdateForm(ApplyUpdateForm):
 class ServiceVerbForm(ActionForm):
     """Which of the services that the request proposed; with one, there is nothing to choose."""
 
+    shaped_by_subject = True
     states: tuple[str, ...] = ()
     service = forms.ModelChoiceField(Service.objects.none(), required=False, label="Service")
 

@@ -33,13 +33,13 @@ def has_charge_basis(request: "Request") -> bool:
 @guard("The charge is written already.")
 def nothing_charged_yet(request: "Request") -> bool:
     case = request.billing_case
-    return case is None or not case.lines.exists()
+    return case is None or not case.lines.all()
 
 
 @guard("Nothing is charged yet.")
 def something_charged(request: "Request") -> bool:
     case = request.billing_case
-    return case is not None and case.state == BillingState.DRAFT and case.lines.exists()
+    return case is not None and case.state == BillingState.DRAFT and bool(case.lines.all())
 
 
 @guard("No billing case is with the representative.")
@@ -50,7 +50,7 @@ def case_forwarded(request: "Request") -> bool:
 
 @guard("Billing has not been initiated.")
 def has_initiated_case(request: "Request") -> bool:
-    return initiated_cases(request).exists()
+    return any(case.state == BillingState.INITIATED for case in request.billing_cases.all())
 
 
 @guard("The customer is known to billing already.")
@@ -65,7 +65,8 @@ def initiated_cases(request: "Request") -> Any:
 
 def concerned_services(request: "Request") -> list[Service]:
     """What an ASD update can be about: services it proposed, newest first, then its own."""
-    proposed = request.proposed_services.exclude(state=ServiceState.CANCELLED).order_by("-pk")
+    every = sorted(request.proposed_services.all(), key=lambda service: -service.pk)
+    proposed = [service for service in every if service.state != ServiceState.CANCELLED]
     own = [request.service] if request.service else []
     return list(dict.fromkeys([*proposed, *own]))
 
@@ -86,33 +87,41 @@ def updates_of_pass(request: "Request") -> Any:
     return ServiceUpdate.objects.filter(request=request, pass_number=request.pass_number)
 
 
+def _update_states(request: "Request") -> set[str]:
+    updates = request.service_updates.all()
+    return {update.state for update in updates if update.pass_number == request.pass_number}
+
+
+def _proposed_states(request: "Request") -> set[str]:
+    return {service.state for service in request.proposed_services.all()}
+
+
 @guard("An ASD update waits for the ASD manager already.")
 def no_update_waiting(request: "Request") -> bool:
-    return not updates_of_pass(request).filter(state=UpdateState.REQUESTED).exists()
+    return UpdateState.REQUESTED not in _update_states(request)
 
 
 @guard("No ASD update waits.")
 def update_waiting(request: "Request") -> bool:
-    return updates_of_pass(request).filter(state=UpdateState.REQUESTED).exists()
+    return UpdateState.REQUESTED in _update_states(request)
 
 
 @guard("The ASD update is settled already.")
 def update_unsettled(request: "Request") -> bool:
-    done = [UpdateState.APPLIED, UpdateState.NOT_NEEDED]
-    return not updates_of_pass(request).filter(state__in=done).exists()
+    return not _update_states(request) & {UpdateState.APPLIED, UpdateState.NOT_NEEDED}
 
 
 @guard("It proposed no service that is not live yet.")
 def has_draft_service(request: "Request") -> bool:
-    drafts = [ServiceState.PROPOSED, ServiceState.IN_DEVELOPMENT]
-    return request.proposed_services.filter(state__in=drafts).exists()
+    drafts = {ServiceState.PROPOSED, ServiceState.IN_DEVELOPMENT}
+    return bool(_proposed_states(request) & drafts)
 
 
 @guard("It proposed no service that waits to be developed.")
 def has_proposed_service(request: "Request") -> bool:
-    return request.proposed_services.filter(state=ServiceState.PROPOSED).exists()
+    return ServiceState.PROPOSED in _proposed_states(request)
 
 
 @guard("It proposed no service that is live.")
 def has_live_service(request: "Request") -> bool:
-    return request.proposed_services.filter(state=ServiceState.LIVE).exists()
+    return ServiceState.LIVE in _proposed_states(request)

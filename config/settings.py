@@ -95,6 +95,10 @@ DATABASES = {
         "CONN_HEALTH_CHECKS": True,
     }
 }
+# short statements, planned once: to compile or to plan them anew costs more than they do
+DATABASES["default"]["OPTIONS"].setdefault(
+    "options", "-c jit=off -c plan_cache_mode=force_generic_plan"
+)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "workflow.User"

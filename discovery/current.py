@@ -29,7 +29,7 @@ def proposals_of(request: Request) -> list[Any]:
     return _kept(
         request,
         "current proposals",
-        lambda: list(request.proposals.order_by("version").prefetch_related("lines")),
+        lambda: sorted(request.proposals.all(), key=lambda proposal: proposal.version),
     )
 
 
@@ -54,7 +54,7 @@ def part_lines_of(request: Request) -> list[Any]:
     return _kept(
         request,
         "current part lines",
-        lambda: list(request.part_lines.select_related("part", "rate").order_by("pk")),
+        lambda: list(request.part_lines.all()),
     )
 
 

@@ -163,6 +163,7 @@ class FindingForm(ActionForm):
 class EditFindingForm(RowForm, FindingForm):
     """A finding that reads otherwise now (D6)."""
 
+    says = ("kind", "on", "text", "participants", "hours")
     finding = forms.ModelChoiceField(Finding.objects.none(), widget=forms.HiddenInput)
 
 
@@ -205,6 +206,7 @@ def check_verdict(form: ActionForm, data: dict[str, Any]) -> dict[str, Any]:
 class JudgeNeedForm(RowForm):
     """The verdict on a need against the frozen original (D7)."""
 
+    says = ("verdict", "quantity_after", "why")
     need = forms.ModelChoiceField(Need.objects.none(), widget=forms.HiddenInput)
     verdict = forms.ChoiceField(choices=[*BLANK, *Verdict.choices])
     quantity_after = forms.IntegerField(

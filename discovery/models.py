@@ -93,17 +93,17 @@ def documented(discovery: "Discovery") -> bool:
 
 @guard("Assemble a team: at least one member besides the representative.")
 def team_assembled(discovery: "Discovery") -> bool:
-    return discovery.team.exists()
+    return bool(discovery.team.all())
 
 
 @guard("Write down at least one dated finding.")
 def has_findings(discovery: "Discovery") -> bool:
-    return discovery.findings.exists()
+    return bool(discovery.findings.all())
 
 
 @guard("List what the customer needs, and give every need its verdict.")
 def needs_judged(discovery: "Discovery") -> bool:
-    verdicts = list(discovery.needs.values_list("verdict", flat=True))
+    verdicts = [need.verdict for need in discovery.needs.all()]
     return bool(verdicts) and all(verdicts)
 
 
@@ -137,7 +137,8 @@ def ending_stated(discovery: "Discovery") -> bool:
 @guard("The customer must accept the proposal first.")
 def proposal_settled(discovery: "Discovery") -> bool:
     if discovery.ending in (Ending.EXISTING_SERVICE, Ending.NOTHING_NEEDED):
-        return not discovery.request.proposals.filter(state__in=["draft", "issued"]).exists()
+        proposals = discovery.request.proposals.all()
+        return not any(proposal.state in ("draft", "issued") for proposal in proposals)
     return discovery.standing_proposal is not None
 
 
@@ -154,7 +155,8 @@ def new_service_initiated(discovery: "Discovery") -> bool:
     proposal = discovery.standing_proposal
     if discovery.ending != Ending.PROPOSAL or proposal is None or not proposal.new_service_name:
         return True
-    return discovery.request.proposed_services.exclude(state="cancelled").exists()
+    services = discovery.request.proposed_services.all()
+    return any(service.state != "cancelled" for service in services)
 
 
 @guard("Answer whether new parts and equipment are required.")
@@ -163,7 +165,7 @@ def parts_answered(discovery: "Discovery") -> bool:
         return True
     if discovery.parts_required is None:
         return False
-    return discovery.parts_required is False or discovery.request.part_lines.exists()
+    return discovery.parts_required is False or bool(discovery.request.part_lines.all())
 
 
 class DiscoveryQuerySet(models.QuerySet["Discovery"]):
@@ -256,7 +258,7 @@ class Discovery(Machine):
 
     def has_member(self, user: "User") -> bool:
         """Whether the person is on the team (D5)."""
-        return self.team.filter(user=user, left_at__isnull=True).exists()
+        return any(m.user_id == user.pk and m.left_at is None for m in self.team.all())
 
     @property
     def is_open(self) -> bool:
@@ -267,7 +269,9 @@ class Discovery(Machine):
         """The accepted proposal this discovery rests on, of this discovery or an earlier one."""
         if self.ending == Ending.EARLIER_PROPOSAL:
             return self.earlier_proposal
-        return self.proposals.filter(state="accepted").order_by("version").last()
+        own = [p for p in self.request.proposals.all() if p.discovery_id == self.pk]
+        accepted = [p for p in own if p.state == "accepted"]
+        return max(accepted, key=lambda proposal: proposal.version, default=None)
 
     @step(Stage.DOCUMENTING, Stage.ASSEMBLING, who=[car], given=[documented])
     def finish_documenting(self) -> None:

@@ -35,7 +35,7 @@ class ProposalState(models.TextChoices):
 
 @guard("A proposal needs at least one line.")
 def has_lines(proposal: "Proposal") -> bool:
-    return proposal.lines.exists()
+    return bool(proposal.lines.all())
 
 
 @guard("Give the date until which the proposal is valid, not in the past.")
@@ -172,7 +172,7 @@ class Proposal(Machine):
     @property
     def has_purchase_order(self) -> bool:
         """A PO with file, number and amount; where the total is zero, why none is needed (D9)."""
-        order = self.purchase_orders.last()
+        order = max(self.purchase_orders.all(), key=lambda one: one.pk, default=None)
         if order is None:
             return False
         if order.not_needed_because:

@@ -2,13 +2,28 @@
 
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import QuerySet
+
+from asd.models import Service
 from discovery.forms import suggestion
-from discovery.models import Determination, Discovery, Stage
+from discovery.models import (
+    Determination,
+    Discovery,
+    Finding,
+    Need,
+    PartLine,
+    PartReceipt,
+    Proposal,
+    ProposalLine,
+    PurchaseOrder,
+    Stage,
+    TeamMember,
+)
 from requests_app.models import Request
 from requests_app.states import S
-from workflow.actors import as_actor
 from workflow.machine import find_step
-from workflow.registry import Offer, offers, section
+from workflow.registry import section
+from workflow.together import Marks, hangs_on
 
 if TYPE_CHECKING:
     from workflow.models import User
@@ -21,29 +36,22 @@ LEAVES = {
     Stage.PROPOSING: "complete",
 }
 STAGES = [*LEAVES, Stage.COMPLETE]
-FINDING_FIELDS = ("kind", "on", "text", "participants", "hours")
-NEED_FIELDS = ("verdict", "quantity_after", "why")
 LINE_STATES = ["requested", "rated", "coded", "listed", "ordered"]
 
 
 @section("discovery", "Discovery", model=REQUEST, template="discovery/_discovery.html", order=20,
-         show=lambda request, user: request.discoveries.exists())  # fmt: skip
+         show=lambda request, user: bool(request.discoveries.all()))  # fmt: skip
 def discovery_section(request: Request, user: "User") -> dict[str, Any]:
     """Stage, what is missing to leave it, team, findings, needs beside the original (D1-D7)."""
-    every = list(
-        request.discoveries.select_related(
-            "outcome_service", "outcome_group", "earlier_proposal"
-        ).order_by("number")
-    )
+    every = sorted(request.discoveries.all(), key=lambda one: one.number)
     discovery = every[-1]
-    mine = {o.name: o for o in offers(request, user, names={"judge_need", "edit_finding"})}
-    needs = _needs(request, user, discovery, mine.get("judge_need"))
+    needs = list(discovery.needs.all())
     return {
         "discovery": discovery,
         "stages": _stages(discovery),
         "checklist": _checklist(discovery),
-        "team": discovery.team.filter(left_at__isnull=True).select_related("user"),
-        "findings": _findings(request, user, discovery, mine.get("edit_finding")),
+        "team": [member for member in discovery.team.all() if member.left_at is None],
+        "findings": discovery.findings.all(),
         "needs": needs,
         "suggested": _suggested(discovery, needs),
         "earlier": every[:-1],
@@ -78,52 +86,21 @@ def _suggested(discovery: Discovery, needs: list[Any]) -> str:
     return str(Determination(told).label)
 
 
-def _findings(
-    request: Request, user: "User", discovery: Discovery, edit: Offer | None
-) -> list[Any]:
-    found: list[Any] = list(discovery.findings.select_related("author", "attachment"))
-    for finding in found:
-        initial = {name: getattr(finding, name) for name in FINDING_FIELDS}
-        finding.edit_offer = _filled(edit, request, user, {**initial, "finding": finding.pk})
-    return found
-
-
-def _needs(request: Request, user: "User", discovery: Discovery, judge: Offer | None) -> list[Any]:
-    needs: list[Any] = list(discovery.needs.select_related("split_to"))
-    for need in needs:
-        initial = {name: getattr(need, name) for name in NEED_FIELDS}
-        need.judge_offer = _filled(judge, request, user, {**initial, "need": need.pk})
-    return needs
-
-
-def _filled(
-    offer: Offer | None, request: Request, user: "User", initial: dict[str, Any]
-) -> Offer | None:
-    """An offer of one row, filled in with what the row says now."""
-    if offer is None:
-        return None
-    form = offer.action.bind(request, as_actor(user), initial=initial)
-    form.auto_id = f"{offer.name}-{list(initial.values())[-1]}-%s"
-    return Offer(offer.action, offer.blockers, form)
-
-
 @section("proposals", "Proposals and purchase order", model=REQUEST,
          template="discovery/_proposals.html", order=25,
-         show=lambda request, user: request.is_open or request.proposals.exists())  # fmt: skip
+         show=lambda request, user: request.is_open or bool(request.proposals.all()))  # fmt: skip
 def proposals_section(request: Request, user: "User") -> dict[str, Any]:
     """Every version with its answer, and the purchase orders (D8, D9)."""
-    versions = request.proposals.order_by("-version").select_related("pdf", "evidence")
-    return {
-        "proposals": versions.prefetch_related("lines"),
-        "orders": request.purchase_orders.select_related("attachment", "proposal"),
-    }
+    versions = sorted(request.proposals.all(), key=lambda one: -one.version)
+    orders = [order for version in versions for order in version.purchase_orders.all()]
+    return {"proposals": versions, "orders": sorted(orders, key=lambda order: order.pk)}
 
 
 def _has_parts(request: Request, user: "User") -> bool:
     """Where there are parts, or where one can find that some are needed (D11)."""
     if request.state in (S.PARTS_MAINTENANCE, S.PLANNING, S.IN_FULFILLMENT, S.TESTING):
         return True
-    if request.part_lines.exists():
+    if request.part_lines.all():
         return True
     discovery = request.discovery if request.state == S.DISCOVERY else None
     return discovery is not None and discovery.state in (Stage.CLIENT_DISCOVERY, Stage.PROPOSING)
@@ -133,13 +110,65 @@ def _has_parts(request: Request, user: "User") -> bool:
          show=_has_parts)  # fmt: skip
 def parts_section(request: Request, user: "User") -> dict[str, Any]:
     """One line per part, with what is still to be done with it (D12)."""
-    lines = list(
-        request.part_lines.select_related("part", "rate", "substitute_for")
-        .prefetch_related("receipts__by")
-        .order_by("pk")
-    )
+    lines = request.part_lines.all()
     return {
         "part_lines": lines,
         "open_parts": sum(1 for line in lines if not line.is_done),
         "line_states": LINE_STATES,
     }
+
+
+# What hangs on a request in discovery
+
+
+@hangs_on(REQUEST, "discoveries")
+def _discoveries(about: Marks) -> QuerySet[Any]:
+    every = Discovery.objects.filter(request=about.pk)
+    return every.select_related("outcome_service", "outcome_group", "earlier_proposal")
+
+
+@hangs_on(REQUEST, "discoveries__needs")
+def _needs(about: Marks) -> QuerySet[Any]:
+    return Need.objects.filter(discovery__request=about.pk).select_related("split_to")
+
+
+@hangs_on(REQUEST, "discoveries__findings")
+def _findings(about: Marks) -> QuerySet[Any]:
+    found = Finding.objects.filter(discovery__request=about.pk)
+    return found.select_related("author", "attachment")
+
+
+@hangs_on(REQUEST, "discoveries__team")
+def _team(about: Marks) -> QuerySet[Any]:
+    return TeamMember.objects.filter(discovery__request=about.pk).select_related("user")
+
+
+@hangs_on(REQUEST, "proposals")
+def _proposals(about: Marks) -> QuerySet[Any]:
+    return Proposal.objects.filter(request=about.pk).select_related("pdf", "evidence")
+
+
+@hangs_on(REQUEST, "proposals__lines")
+def _proposal_lines(about: Marks) -> QuerySet[Any]:
+    return ProposalLine.objects.filter(proposal__request=about.pk).select_related("part_rate")
+
+
+@hangs_on(REQUEST, "proposals__purchase_orders")
+def _orders(about: Marks) -> QuerySet[Any]:
+    return PurchaseOrder.objects.filter(request=about.pk).select_related("attachment")
+
+
+@hangs_on(REQUEST, "part_lines")
+def _part_lines(about: Marks) -> QuerySet[Any]:
+    lines = PartLine.objects.filter(request=about.pk)
+    return lines.select_related("part", "rate__part", "substitute_for")
+
+
+@hangs_on(REQUEST, "part_lines__receipts")
+def _receipts(about: Marks) -> QuerySet[Any]:
+    return PartReceipt.objects.filter(line__request=about.pk).select_related("by")
+
+
+@hangs_on(REQUEST, "proposed_services")
+def _proposed(about: Marks) -> QuerySet[Any]:
+    return Service.objects.filter(origin_request=about.pk)

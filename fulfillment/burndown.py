@@ -18,6 +18,7 @@ from fulfillment.models import PlanItem, ProviderGroup, TimeEntry
 from requests_app.models import Request
 from workflow import clock
 from workflow.models import Event
+from workflow.together import read_with
 
 ZERO = Decimal(0)
 PLAN_EVENTS = (
@@ -183,6 +184,26 @@ def of_requests(requests: Iterable[Any]) -> dict[int, list[Day]]:
         )
         for pk, one in by_pk.items()
     }
+
+
+def of_request(request: Any) -> list[Day]:
+    """The burn-down of one request's present plan, of what its page has read already."""
+    read = read_with(request, "plan_events")
+    if read is None:
+        return of_requests([request])[request.pk]
+    events: list[tuple[Any, ...]] = []
+    for event in read:
+        if event.name == "reopen":
+            events = []
+        else:
+            events.append((event.name, event.at, event.changes, event.facts))
+    items = {item.title: item.estimate_hours or ZERO for item in request.plan_items.all()}
+    spent: dict[date, Decimal] = {}
+    for time in request.time_entries.all():
+        if time.pass_number == request.pass_number:
+            spent[time.on] = spent.get(time.on, ZERO) + time.hours
+    ended = local_day(request.closed_at) if request.closed_at else None
+    return burn(changes_of(events, items), spent, clock.today(), ended)
 
 
 def chart(days: list[Day], label: str) -> Chart | None:

@@ -201,6 +201,7 @@ def _names(request: Any, field: Any) -> list[tuple[Any, str]]:
 class EditPlanItemForm(PlanItemForm, ItemForm):
     """Change a piece; another estimate needs its reason once work has begun (F6, X7)."""
 
+    says = ("title", "estimate_hours", "assignee", "test_criterion")
     reason = forms.CharField(required=False, max_length=300, label="Why")
     field_order = ["item", "title", "estimate_hours", "assignee", "test_criterion", "reason"]
 

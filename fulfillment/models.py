@@ -76,6 +76,13 @@ class ProviderGroup(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def is_visible_to(self, user: "User") -> bool:
+        """As `visible_to` says it of many."""
+        if not user.is_active:
+            return False
+        sees_all = user.is_superuser or user.is_representative or user.is_auditor
+        return sees_all or self.pk in user.group_ids
+
 
 @pghistory.track()
 class Membership(models.Model):
@@ -228,6 +235,11 @@ class ScheduleEntry(Machine):
     def stream(self) -> Machine:
         """Part of its request's history."""
         return self.request
+
+    @property
+    def is_active(self) -> bool:
+        """As `active` says it of many: it holds, held or will hold days of the schedule."""
+        return self.state in ("booked", "suspended", "started")
 
     @property
     def hours(self) -> Decimal:

@@ -3,27 +3,35 @@
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Sum
+from django.db.models import Q, QuerySet
 
 from fulfillment import accuracy, burndown, capacity
-from fulfillment.models import ProviderGroup
+from fulfillment.actions.moving import moves_of_slot
+from fulfillment.models import (
+    ChargeDecision,
+    PlanItem,
+    ScheduledDay,
+    ScheduleEntry,
+    TestRun,
+    TimeEntry,
+)
 from requests_app.models import Request
 from requests_app.states import FULFILLMENT, S
 from workflow import clock
-from workflow.actors import as_actor
-from workflow.registry import Offer, offers, section
+from workflow.models import Event
+from workflow.registry import section
+from workflow.together import Marks, hangs_on
 
 if TYPE_CHECKING:
     from workflow.models import User
 
 REQUEST = "requests_app.request"
 TOLERANCE = Decimal("1.1")
-EDITED = ("title", "estimate_hours", "assignee", "test_criterion")
 
 
 def _has_slot(request: Request, user: "User") -> bool:
     return request.state in (S.AWAITING_SCHEDULING, S.SCHEDULED) or (
-        request.schedule_entries.active().exists()
+        any(entry.is_active for entry in request.schedule_entries.all())
     )
 
 
@@ -31,13 +39,13 @@ def _has_slot(request: Request, user: "User") -> bool:
          order=35, show=_has_slot)  # fmt: skip
 def schedule_section(request: Request, user: "User") -> dict[str, Any]:
     """The slot with its days; for one that waits for a slot, the nearest days with room (F2)."""
-    entry = request.schedule_entries.active().prefetch_related("days").first()
+    entry = next((one for one in request.schedule_entries.all() if one.is_active), None)
     free: list[Any] = []
     if entry is None and request.provider_group is not None:
         hours = request.estimate_hours or Decimal(1)
         days = capacity.days_ahead(request.provider_group, clock.today(), capacity.window_end())
         free = capacity.nearest(days, int(hours * 60), 5)
-    group = ProviderGroup.objects.visible_to(user).filter(requests=request).first()
+    group = request.provider_group
     missed = (
         entry is not None
         and entry.state == "booked"
@@ -48,13 +56,15 @@ def schedule_section(request: Request, user: "User") -> dict[str, Any]:
         "entry": entry,
         "free_days": free,
         "missed": missed,
-        "group_slug": group.slug if group else "",
+        "group_slug": group.slug if group and group.is_visible_to(user) else "",
     }
 
 
 def _has_plan(request: Request, user: "User") -> bool:
     return (
-        request.state in FULFILLMENT or request.plan_items.exists() or request.time_entries.exists()
+        request.state in FULFILLMENT
+        or bool(request.plan_items.all())
+        or bool(request.time_entries.all())
     )
 
 
@@ -62,18 +72,12 @@ def _has_plan(request: Request, user: "User") -> bool:
          order=40, show=_has_plan)  # fmt: skip
 def plan_section(request: Request, user: "User") -> dict[str, Any]:
     """The plan with estimated, spent and left, and the hours behind it (F6, F7)."""
-    current = {"pass_number": request.pass_number}
-    items = list(
-        request.plan_items.filter(**current)
-        .select_related("assignee")
-        .annotate(spent=Sum("time_entries__hours"))
-        .order_by("position", "pk")
-    )
-    times = list(request.time_entries.filter(**current).select_related("user", "item"))
-    edit = next(iter(offers(request, user, names={"edit_plan_item"})), None)
-    item: Any
+    number = request.pass_number
+    items: list[Any] = [item for item in request.plan_items.all() if item.pass_number == number]
+    every = request.time_entries.all()
+    times = [time for time in every if time.pass_number == number]
     for item in items:
-        item.edit_offer = edit and _filled(edit, request, user, item)
+        item.spent = sum((time.hours for time in every if time.item_id == item.pk), Decimal(0))
         item.left = max(Decimal(0), (item.estimate_hours or 0) - (item.spent or 0))
     suggested = accuracy.suggestions(request, items)
     for item in items:
@@ -83,7 +87,7 @@ def plan_section(request: Request, user: "User") -> dict[str, Any]:
     spent = sum((t.hours for t in times), Decimal(0))
     return {
         "plan": items,
-        "burn": burndown.chart(burndown.of_requests([request])[request.pk], "this plan"),
+        "burn": burndown.chart(burndown.of_request(request), "this plan"),
         "times": times,
         "estimated": estimated,
         "spent": spent,
@@ -102,31 +106,65 @@ def _beyond(request: Request, estimated: Decimal) -> Decimal:
     return estimated - agreed if agreed and estimated > agreed * TOLERANCE else Decimal(0)
 
 
-def _filled(edit: Offer, request: Request, user: "User", item: Any) -> Offer:
-    """The offer to change a piece, filled in with what it says now."""
-    initial = {name: getattr(item, name) for name in EDITED} | {"item": item.pk}
-    form = edit.action.bind(request, as_actor(user), initial=initial)
-    form.auto_id = f"edit-{item.pk}-%s"
-    return Offer(edit.action, edit.blockers, form)
-
-
 def _has_tests(request: Request, user: "User") -> bool:
-    return request.state == S.TESTING or request.test_runs.exists()
+    return request.state == S.TESTING or bool(request.test_runs.all())
 
 
 @section("tests", "Tests", model=REQUEST, template="fulfillment/_tests.html",
          order=45, show=_has_tests)  # fmt: skip
 def tests_section(request: Request, user: "User") -> dict[str, Any]:
     """Every test run, the latest first; failed ones stay with their findings (F9, F10)."""
-    runs = list(
-        request.test_runs.filter(pass_number=request.pass_number)
-        .select_related("tester", "evidence__case__request")
-        .order_by("-number")
-    )
+    number = request.pass_number
+    runs = [run for run in request.test_runs.all() if run.pass_number == number][::-1]
+    decisions = [one for one in request.charge_decisions.all() if one.pass_number == number]
     return {
         "runs": runs,
         "failures": sum(1 for r in runs if r.result == "failed"),
-        "decision": request.charge_decisions.filter(pass_number=request.pass_number)
-        .select_related("by")
-        .last(),
+        "decision": decisions[-1] if decisions else None,
     }
+
+
+# What hangs on a request in fulfillment
+
+
+@hangs_on(REQUEST, "schedule_entries")
+def _entries(about: Marks) -> QuerySet[Any]:
+    return ScheduleEntry.objects.filter(request=about.pk)
+
+
+@hangs_on(REQUEST, "schedule_entries__days")
+def _days(about: Marks) -> QuerySet[Any]:
+    return ScheduledDay.objects.filter(entry__request=about.pk)
+
+
+@hangs_on(REQUEST, "slot_moves")
+def _slot_moves(about: Marks) -> QuerySet[Any]:
+    return moves_of_slot(about.content_type, about.pk)
+
+
+@hangs_on(REQUEST, "plan_items")
+def _items(about: Marks) -> QuerySet[Any]:
+    return PlanItem.objects.filter(request=about.pk).select_related("assignee")
+
+
+@hangs_on(REQUEST, "time_entries")
+def _times(about: Marks) -> QuerySet[Any]:
+    return TimeEntry.objects.filter(request=about.pk).select_related("user", "item")
+
+
+@hangs_on(REQUEST, "plan_events")
+def _plan_events(about: Marks) -> QuerySet[Any]:
+    events = Event.objects.filter(stream_type=about.content_type, stream_id=about.pk)
+    own = events.filter(Q(name__in=burndown.PLAN_EVENTS) | Q(name="reopen"))
+    return own.order_by("number").only("name", "at", "changes", "facts")
+
+
+@hangs_on(REQUEST, "test_runs")
+def _runs(about: Marks) -> QuerySet[Any]:
+    runs = TestRun.objects.filter(request=about.pk)
+    return runs.select_related("tester", "evidence__case__request")
+
+
+@hangs_on(REQUEST, "charge_decisions")
+def _decisions(about: Marks) -> QuerySet[Any]:
+    return ChargeDecision.objects.filter(request=about.pk).select_related("by")

@@ -18,6 +18,7 @@ from workflow.actors import Actor
 from workflow.door import advance, consequence, record
 from workflow.machine import guard
 from workflow.registry import action
+from workflow.together import read_with
 
 REQUEST = "requests_app.request"
 FILES_ONLY = "(files)"
@@ -30,15 +31,19 @@ def not_asked_to_withdraw(request: Request) -> bool:
 
 @guard("It was rated already.")
 def not_rated(request: Request) -> bool:
-    return not request.ratings.filter(pass_number=request.pass_number).exists()
+    return all(rating.pass_number != request.pass_number for rating in request.ratings.all())
 
 
 def withdrawal_asked(request: Request) -> Any:
     """The customer's wish of this pass to withdraw the request, or None (X2)."""
     if not request.is_open:
         return None
-    asked = request.events.filter(name="ask_to_withdraw", facts__pass=request.pass_number)
-    return asked.order_by("number").last()
+    read = read_with(request, "withdrawals")
+    if read is not None:
+        asked = [event for event in read if event.facts.get("pass") == request.pass_number]
+        return asked[-1] if asked else None
+    events = request.events.filter(name="ask_to_withdraw", facts__pass=request.pass_number)
+    return events.order_by("number").last()
 
 
 @action("answer", "Send", model=REQUEST, at=State, form=customer_forms.AnswerForm,

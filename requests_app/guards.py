@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from requests_app.models import Request
 
 
-def _current(request: "Request", relation: str) -> Any:
-    """The rows of a relation that belong to the current pass."""
-    return getattr(request, relation).filter(pass_number=request.pass_number)
+def _current(request: "Request", relation: str) -> list[Any]:
+    """The rows of a relation that belong to the current pass, in its order.
+
+    Read whole and chosen here: the door's fresh row asks the database, a page has read them before.
+    """
+    return [r for r in getattr(request, relation).all() if r.pass_number == request.pass_number]
 
 
 @guard("The request is on hold: resume it first.")
@@ -45,7 +48,7 @@ def has_service_and_group(request: "Request") -> bool:
 
 @guard("Record triage first: the table recommends the route, or an override says why not.")
 def triage_decided(request: "Request") -> bool:
-    decision = _current(request, "triage_decisions").last()
+    decision = request.triage
     return decision is not None and decision.decided == request.kind
 
 
@@ -62,7 +65,7 @@ def no_charge_nor_new_service(request: "Request") -> bool:
 
 
 def _current_new_services(request: "Request") -> bool:
-    return request.proposed_services.exclude(state="cancelled").exists()
+    return any(service.state != "cancelled" for service in request.proposed_services.all())
 
 
 @guard("Discovery says that parts are required: start parts maintenance.")
@@ -79,17 +82,18 @@ def parts_required(request: "Request") -> bool:
 
 @guard("Part lines are still open: finish, cancel or release them.")
 def parts_done_or_released(request: "Request") -> bool:
-    return not request.part_lines.waiting().exists()
+    lines = request.part_lines.all()
+    return all(line.is_done or line.released_at is not None for line in lines)
 
 
 @guard("A part line is still open.")
 def no_part_open(request: "Request") -> bool:
-    return not request.part_lines.unfinished().exists()
+    return all(line.is_done for line in request.part_lines.all())
 
 
 @guard("A proposal waits for the customer's answer.")
 def no_proposal_waiting(request: "Request") -> bool:
-    return not _current(request, "proposals").filter(state__in=["draft", "issued"]).exists()
+    return not any(p.state in ("draft", "issued") for p in _current(request, "proposals"))
 
 
 @guard("Record an SLA or a one-off agreement for the new customer first.")
@@ -109,7 +113,7 @@ def plan_estimated(request: "Request") -> bool:
 
 @guard("Finish every plan item, or cancel it with a reason.")
 def plan_finished(request: "Request") -> bool:
-    items = list(_current(request, "plan_items"))
+    items = _current(request, "plan_items")
     return any(i.state == "done" for i in items) and not any(i.state == "open" for i in items)
 
 
@@ -128,18 +132,18 @@ def test_passed(request: "Request") -> bool:
 @guard("Add at least one charge line; each needs a basis.")
 def charge_lines(request: "Request") -> bool:
     case = request.billing_case
-    return case is not None and case.state == "draft" and case.lines.exists()
+    return case is not None and case.state == "draft" and bool(case.lines.all())
 
 
 @guard("Charge lines are written: open billing, or remove them first.")
 def no_charge_lines(request: "Request") -> bool:
     case = request.billing_case
-    return case is None or case.state != "draft" or not case.lines.exists()
+    return case is None or case.state != "draft" or not case.lines.all()
 
 
 @guard("Billing has been initiated: credit it in full first.")
 def billing_not_initiated(request: "Request") -> bool:
-    return not _current(request, "billing_cases").filter(state="initiated").exists()
+    return not any(case.state == "initiated" for case in _current(request, "billing_cases"))
 
 
 @guard("Initiate billing first.")
@@ -150,13 +154,14 @@ def billing_initiated(request: "Request") -> bool:
 
 @guard("The ASD update must be applied, or marked not needed with a reason.")
 def asd_settled(request: "Request") -> bool:
-    states = set(_current(request, "service_updates").values_list("state", flat=True))
+    states = {update.state for update in _current(request, "service_updates")}
     return bool(states & {"applied", "not_needed"}) and "requested" not in states
 
 
 @guard("A service this request proposed is neither live nor cancelled yet.")
 def new_services_settled(request: "Request") -> bool:
-    return not request.proposed_services.filter(state__in=["proposed", "in_development"]).exists()
+    unsettled = ("proposed", "in_development")
+    return not any(service.state in unsettled for service in request.proposed_services.all())
 
 
 @guard("Closed too long ago to be opened again: take in a new request instead.")

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.utils.dateparse import parse_date, parse_datetime
@@ -14,6 +15,7 @@ from requests_app.models import Request
 from requests_app.states import State
 from workflow.models import Event
 from workflow.registry import actions_of
+from workflow.together import at_once
 
 STATES = dict(State.choices)
 QUIET = {"archived_at", "assigned_at", "closed_at", "response_due_at", "held_since"}
@@ -69,7 +71,7 @@ def told(events: Iterable[Event]) -> list[Happening]:
 
 
 def _tell(event: Event, labels: dict[str, str], names: dict[tuple[Any, Any], str]) -> Happening:
-    model = event.subject_type.model_class()
+    model = _model(event)
     own = model is Request
     choices = STATES if own else _choices(model, "state")
     return Happening(
@@ -92,18 +94,26 @@ def _tell(event: Event, labels: dict[str, str], names: dict[tuple[Any, Any], str
 
 
 def _names(rows: list[Event]) -> dict[tuple[Any, Any], str]:
-    """What the foreign keys in the changes point at: one query per model."""
+    """What the foreign keys in the changes point at: one query."""
     wanted: dict[Any, set[Any]] = {}
     for event in rows:
         for name, pair in event.changes.items():
-            field = _field(event.subject_type.model_class(), name)
+            field = _field(_model(event), name)
             if field is not None and field.related_model and isinstance(pair, list):
                 wanted.setdefault(field.related_model, set()).update(p for p in pair if p)
+    keys = {m: sorted(k for k in many if isinstance(k, int)) for m, many in wanted.items()}
+    concerned = [model for model, many in keys.items() if many]
+    found = at_once(*(model._base_manager.filter(pk__in=keys[model]) for model in concerned))
     return {
         (model, row.pk): str(row)
-        for model, keys in wanted.items()
-        for row in model._base_manager.filter(pk__in=[k for k in keys if isinstance(k, int)])
+        for model, rows in zip(concerned, found, strict=True)
+        for row in rows
     }
+
+
+def _model(event: Event) -> Any:
+    """Of what it happened to; content types are kept by their manager."""
+    return ContentType.objects.get_for_id(event.subject_type_id).model_class()
 
 
 def _field(model: Any, name: str) -> Any:

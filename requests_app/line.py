@@ -5,9 +5,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from requests_app.states import ASSISTANCE_LINE, ENHANCEMENT_LINE, LANES, Kind, S, State
+from workflow.models import Event
+from workflow.together import read_with
 
 if TYPE_CHECKING:
     from requests_app.models import Request
@@ -54,20 +56,21 @@ def line_of(request: "Request") -> list[Stop]:
 def _arrivals(request: "Request") -> dict[State, list[datetime]]:
     """When each state was reached in the current pass."""
     found: dict[State, list[datetime]] = {S.TRIAGE: [request.created_at]}
-    moves = (
-        request.events.filter(
-            subject_type=ContentType.objects.get_for_model(request), subject_id=request.pk
-        )
-        .exclude(source=F("target"))
-        .order_by("number")
-        .values_list("name", "target", "at")
-    )
-    for name, target, at in moves:
-        if name == "reopen":
-            found = {S.TRIAGE: [at]}
-        elif target in State.values:
-            found.setdefault(State(target), []).append(at)
+    read = read_with(request, "moves")
+    own = ContentType.objects.get_for_model(request).pk
+    for move in moves_of(own, request.pk) if read is None else read:
+        if move.name == "reopen":
+            found = {S.TRIAGE: [move.at]}
+        elif move.target in State.values:
+            found.setdefault(State(move.target), []).append(move.at)
     return found
+
+
+def moves_of(content_type: int, pk: int) -> QuerySet[Event]:
+    """The events that moved the request itself, in order, with what the line needs of them."""
+    events = Event.objects.filter(stream_type=content_type, stream_id=pk)
+    own = events.filter(subject_type=content_type, subject_id=pk).exclude(source=F("target"))
+    return own.order_by("number").only("name", "target", "at")
 
 
 def _route(request: "Request", visited: dict[State, list[datetime]]) -> list[State]:

@@ -16,6 +16,7 @@ from workflow import clock
 from workflow.actors import Actor
 from workflow.door import record
 from workflow.registry import ActionForm, action
+from workflow.together import read_with
 
 REQUEST = "requests_app.request"
 
@@ -42,16 +43,23 @@ class LinkState:
 
 def links_of(request: Request) -> list[LinkState]:
     """Every customer who follows the request or was given a link, the requester first."""
-    tokens = TrackingToken.objects.filter(request=request).select_related("contact").order_by("pk")
+    tokens = read_with(request, "links")
+    if tokens is None:
+        tokens = list(tokens_of(request.pk))
     latest = {token.contact_id: token for token in tokens}
     people = {request.contact_id: request.contact}
-    watchers = Watcher.objects.filter(request=request, contact__isnull=False)
-    people |= {w.contact.pk: w.contact for w in watchers.select_related("contact") if w.contact}
+    people |= {w.contact.pk: w.contact for w in request.watchers.all() if w.contact}
     people |= {t.contact_id: t.contact for t in latest.values() if t.contact_id not in people}
     return [
         LinkState(contact, pk == request.contact_id, latest.get(pk))
         for pk, contact in people.items()
     ]
+
+
+def tokens_of(request: int) -> Any:
+    """Every link to the request, the oldest first."""
+    found = TrackingToken.objects.filter(request=request)
+    return found.select_related("contact").order_by("pk")
 
 
 class LinkForm(ActionForm):

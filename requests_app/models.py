@@ -32,6 +32,7 @@ from requests_app.states import (
 )
 from workflow import clock
 from workflow.models import Event
+from workflow.together import read_with
 
 if TYPE_CHECKING:
     from notifications.outbox import Recipient
@@ -296,34 +297,36 @@ class Request(Process, Clocked):
     @property
     def discovery(self) -> Any:
         """The latest discovery of this pass, or None (D1)."""
-        return self.discoveries.filter(pass_number=self.pass_number).order_by("number").last()
+        return max(self._of_this_pass("discoveries"), key=lambda d: d.number, default=None)
+
+    def _of_this_pass(self, relation: str) -> list[Any]:
+        """Read whole and chosen here: a fresh row asks the database, a page has read them."""
+        return [row for row in getattr(self, relation).all() if row.pass_number == self.pass_number]
 
     @property
     def accepted_proposal(self) -> Any:
         """The proposal version that the customer accepted in this pass, or None (D9)."""
-        return (
-            self.proposals.filter(pass_number=self.pass_number, state="accepted")
-            .order_by("version")
-            .last()
-        )
+        accepted = [p for p in self._of_this_pass("proposals") if p.state == "accepted"]
+        return max(accepted, key=lambda p: p.version, default=None)
 
     @property
     def last_test_run(self) -> Any:
         """The latest test run of this pass since it was last submitted for testing (F9)."""
-        runs = self.test_runs.filter(pass_number=self.pass_number)
-        sent = self.events.filter(name="submit_for_testing").order_by("number").last()
-        if sent is not None:
-            runs = runs.filter(at__gte=sent.at)
-        return runs.order_by("number").last()
+        runs = self._of_this_pass("test_runs")
+        moves = read_with(self, "moves")
+        if moves is None:
+            sent = self.events.filter(name="submit_for_testing").order_by("number").last()
+        else:
+            sent = next((m for m in reversed(moves) if m.name == "submit_for_testing"), None)
+        since = [run for run in runs if sent is None or run.at >= sent.at]
+        return max(since, key=lambda run: run.number, default=None)
 
     @property
     def billing_case(self) -> Any:
         """The billing case of this pass that is neither credited nor cancelled, or None (F12)."""
-        return (
-            self.billing_cases.filter(pass_number=self.pass_number)
-            .exclude(state__in=["credited", "cancelled"])
-            .last()
-        )
+        ended = ("credited", "cancelled")
+        open_ones = [c for c in self._of_this_pass("billing_cases") if c.state not in ended]
+        return max(open_ones, key=lambda case: case.pk, default=None)
 
     @property
     def has_charge_basis(self) -> bool:
@@ -331,14 +334,24 @@ class Request(Process, Clocked):
         proposal = self.accepted_proposal
         if proposal is not None and proposal.is_charged and proposal.has_purchase_order:
             return True
-        if self.agency.agreements.in_force().filter(rates__service=self.service_id).exists():
+        if self._has_rate():
             return True
-        return self.part_lines.rated().exists()
+        void = ("cancelled", "substituted")
+        return any(x.rate_id is not None and x.state not in void for x in self.part_lines.all())
+
+    def _has_rate(self) -> bool:
+        """Whether an SLA in force has a rate for its service."""
+        rates = read_with(self, "rates")
+        if rates is None:
+            agreements = self.agency.agreements.in_force()
+            return agreements.filter(rates__service=self.service_id).exists()
+        counting = {a.pk for a in self.agency.agreements.all() if a.is_in_force}
+        return any(rate.agreement_id in counting for rate in rates)
 
     @property
     def triage(self) -> "TriageDecision | None":
         """The last triage decision of this pass."""
-        return self.triage_decisions.filter(pass_number=self.pass_number).last()
+        return max(self._of_this_pass("triage_decisions"), key=lambda d: d.pk, default=None)
 
     @cached_property
     def has_sla(self) -> bool:

@@ -16,6 +16,7 @@ from requests_app.who import staff
 from workflow.actors import Actor
 from workflow.door import record
 from workflow.registry import ActionForm, action, section
+from workflow.together import read_with
 
 if TYPE_CHECKING:
     from workflow.models import User
@@ -70,11 +71,21 @@ TITLES = {
 
 def notices_of(request: Request) -> QuerySet[Notice]:
     """Every notice about a request, what failed first, then the newest."""
-    stream = ContentType.objects.get_for_model(Request)
+    return by_urgency(ContentType.objects.get_for_model(Request).pk, request.pk)
+
+
+def by_urgency(content_type: int, pk: int) -> QuerySet[Notice]:
+    """The notices about one stream, what failed first, then the newest."""
     urgent = Case(When(state=Notice.State.FAILED, then=Value(0)), default=Value(1))
-    return Notice.objects.filter(event__stream_type=stream, event__stream_id=request.pk).order_by(
-        urgent, "-created_at", "pk"
-    )
+    own = Notice.objects.filter(event__stream_type=content_type, event__stream_id=pk)
+    return own.order_by(urgent, "-created_at", "pk")
+
+
+def _shown(request: Request) -> list[Notice]:
+    """The first of them, and one more where there are more."""
+    read = read_with(request, "notices")
+    live = list(notices_of(request)[: SHOWN + 1]) if read is None else read
+    return [*live, *archived_notices(request)][: SHOWN + 1]
 
 
 def failed_for(user: "User") -> QuerySet[Notice]:
@@ -87,15 +98,11 @@ def failed_for(user: "User") -> QuerySet[Notice]:
     )
 
 
-def _any_notices(request: Request) -> bool:
-    return notices_of(request).exists() or bool(archived_notices(request))
-
-
 @section("notices", "Notices", model=REQUEST, template="notifications/_log.html", order=95,
-         show=lambda request, user: _any_notices(request))  # fmt: skip
+         show=lambda request, user: bool(_shown(request)))  # fmt: skip
 def notice_section(request: Request, user: "User") -> dict[str, Any]:
     """The delivery log: who was told what and when, and whom it did not reach."""
-    rows = [*notices_of(request)[: SHOWN + 1], *archived_notices(request)][: SHOWN + 1]
+    rows = _shown(request)
     return {
         "notices": [
             (notice, TITLES.get(notice.template, notice.template)) for notice in rows[:SHOWN]

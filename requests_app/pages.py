@@ -2,32 +2,24 @@
 
 from typing import Any
 
+from django.contrib.contenttypes.models import ContentType
 from django.core.paginator import Page, Paginator
-from django.db.models import Q
+from django.db.models import Count, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 
 from asd.models import Contact
 from requests_app.customer_actions import withdrawal_asked
 from requests_app.history import told
 from requests_app.line import line_of
 from requests_app.link_actions import links_of
-from requests_app.mail_models import MailState
-from requests_app.models import (
-    Attachment,
-    CaseEntry,
-    InboundMessage,
-    Link,
-    Request,
-    TriageDecision,
-    Watcher,
-)
+from requests_app.models import CaseEntry, InboundMessage, Request, TriageDecision
 from requests_app.states import FULFILLMENT, WAITS_FOR, S
 from requests_app.triage import CHECKLIST, Recommendation, Scope, recommend, scope_of, standard_from
 from requests_app.undeliverable import marks_of
-from workflow import clock
-from workflow.models import User
+from workflow import clock, together
+from workflow.models import Event, User
 from workflow.registry import ActionForm, Offer, Section, offers, sections_of
 
-REQUEST = "requests_app.request"
 ENTRIES, CHANGES = 20, 25
 TRIAGE_TABLE = (
     ("yes", "yes", "yes", "Assistance: CRM Pending Queue", (True, True, True)),
@@ -39,18 +31,35 @@ TRIAGE_TABLE = (
 
 def for_page(user: User) -> Any:
     """The requests this person may see, with what the page shows of them."""
-    return Request.objects.visible_to(user).select_related(
-        "agency__representative",
-        "agency__deputy",
-        "contact",
-        "service",
-        "provider_group__calendar",
-        "representative__deputy",
-        "specialist",
-        "taken_in_by",
-        "case",
-        "forecast",
+    return (
+        Request.objects.visible_to(user)
+        .select_related(
+            "agency__representative",
+            "agency__deputy",
+            "contact",
+            "service",
+            "provider_group__calendar",
+            "representative__deputy",
+            "specialist",
+            "taken_in_by",
+            "case",
+            "forecast",
+        )
+        .annotate(entry_count=_count_of_entries(), event_count=_count_of_events())
     )
+
+
+def _count_of_entries() -> Any:
+    entries = CaseEntry.objects.filter(case__request=OuterRef("pk")).order_by()
+    counted = entries.values("case").annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counted), 0)
+
+
+def _count_of_events() -> Any:
+    """Events are numbered from one, without a gap: the last number is their count."""
+    own = ContentType.objects.get_for_model(Request).pk
+    events = Event.objects.filter(stream_type=own, stream_id=OuterRef("pk")).order_by("-number")
+    return Coalesce(Subquery(events.values("number")[:1]), 0)
 
 
 def page_context(
@@ -60,26 +69,33 @@ def page_context(
     bound: tuple[str, ActionForm] | None = None,
     refusal: str = "",
     kept: list[tuple[str, str]] | None = None,
+    opened: tuple[str, dict[str, str]] | None = None,
 ) -> dict[str, Any]:
     """Everything on the request page for one person.
 
+    Folded forms are fetched when they are opened; `opened` is the one to show at once.
     `bound` is the form that came back with errors; `refusal` the sentence of the process;
     `kept` what was typed into a form that does not exist any more, so that it is not lost.
     """
+    together.read(req)
+    req.__dict__["_guard_answers"] = {}  # what is asked once counts for the whole page
     found = offers(req, user)
     by_name = {offer.name: offer for offer in found}
     if bound and bound[0] in by_name:
         by_name[bound[0]].form = bound[1]
     scope = scope_of(req, req.service)
     represents = req.is_represented_by(user)
-    files = list(_files(req))
+    files = _files(req)
     parts = sections_of(req, user)
+    entries, changes = _paged(req, params)
     return {
         "req": req,
         "offers": by_name,
         **_next(found),
         "below": _below(found, parts),
-        "acted": bound[0] if bound else "",
+        "forms_at": req.get_absolute_url(),
+        "opened": opened,
+        "acted": bound[0] if bound and _astray(bound[1]) else "",
         "refusal": refusal,
         "kept": kept or [],
         "scope": scope,
@@ -90,17 +106,17 @@ def page_context(
         "links": links_of(req) if represents else [],
         "withdrawal": withdrawal_asked(req),
         "ratings": list(req.ratings.all()),
-        "questions": list(req.questions.waiting().prefetch_related("reminders"))
+        "questions": [q for q in req.questions.all() if q.closed_at is None]
         if req.is_on_hold
         else [],
-        "entries": _page(_entries(req), params.get("updates"), ENTRIES),
+        "entries": entries,
         "files": files,
         "loose_files": [f for f in files if f.entry_id is None],
-        "watchers": Watcher.objects.filter(request=req).select_related("contact", "user"),
+        "watchers": req.watchers.all(),
         "undeliverable": marks_of(req),
         "related": related(req, user),
         "billing_cases": list(req.billing_cases.all()),
-        "changes": changes_page(req, params.get("changes")),
+        "changes": changes,
         "asked_by_mail": _asked_by_mail(req),
         "sections": parts,
         **_triage(req, by_name.get("triage"), scope),
@@ -109,20 +125,26 @@ def page_context(
 
 def print_context(req: Request, user: User) -> dict[str, Any]:
     """The whole case for paper: every update and every change, nothing to press."""
-    entries = _entries(req).order_by("at", "pk")
+    together.read(req)
+    entries = _entries(req).order_by("at", "pk").prefetch_related("attachments")
     return {
         "req": req,
         "scope": scope_of(req, req.service),
         "line": line_of(req),
         "entries": entries,
-        "files": list(_files(req)),
-        "watchers": Watcher.objects.filter(request=req).select_related("contact", "user"),
+        "files": _files(req),
+        "watchers": req.watchers.all(),
         "related": related(req, user),
         "billing_cases": list(req.billing_cases.all()),
         "decision": req.triage,
         "changes": told(req.events.select_related("actor", "subject_type").order_by("number")),
         "printed_at": clock.now(),
     }
+
+
+def _astray(form: ActionForm) -> bool:
+    """Whether the form is of a row that is no choice any more: then no row can carry it."""
+    return any(name in form.errors for name in form.row_fields())
 
 
 def _next(found: list[Offer]) -> dict[str, list[Offer]]:
@@ -141,7 +163,7 @@ def _next(found: list[Offer]) -> dict[str, list[Offer]]:
 def _below(found: list[Offer], parts: list[Section]) -> list[Offer]:
     """What can be done now in a section further down, so that nobody has to look for it."""
     names = {part.name for part in parts}
-    return [o for o in found if o.place in names and not o.blockers and not o.form.hidden_fields()]
+    return [o for o in found if o.place in names and not o.blockers and not o.is_of_a_row]
 
 
 def waits(req: Request) -> dict[str, str]:
@@ -189,51 +211,55 @@ def _representative(req: Request) -> str:
     return str(person)
 
 
-def _files(req: Request) -> Any:
-    """The files of the case, with their updates; withdrawn ones leave a trace."""
-    return Attachment.objects.filter(case__request=req).select_related("uploaded_by", "entry")
+def _files(req: Request) -> list[Any]:
+    """The files of the case; withdrawn ones leave a trace."""
+    return together.read_with(req, "files") or []
 
 
 def _entries(req: Request) -> Any:
     """The conversation, newest first."""
-    return (
-        CaseEntry.objects.filter(case__request=req)
-        .select_related("author", "message")
-        .prefetch_related("attachments")
-        .order_by("-at", "-pk")
-    )
+    entries = CaseEntry.objects.filter(case__request=req)
+    return entries.select_related("author", "message").order_by("-at", "-pk")
+
+
+def _paged(req: Request, params: Any) -> tuple[Page, Page]:
+    """The pages of the conversation and of the history that are asked for, by one statement."""
+    entries = _page(_entries(req), params.get("updates"), ENTRIES, req.entry_count)
+    changes = _page(_changes(req), params.get("changes"), CHANGES, req.event_count)
+    said, done = together.at_once(entries.object_list, changes.object_list)
+    for entry in said:
+        entry.files = [file for file in _files(req) if file.entry_id == entry.pk]
+    entries.object_list, changes.object_list = said, done
+    changes.told = told(done)
+    return entries, changes
 
 
 def _asked_by_mail(req: Request) -> InboundMessage | None:
     """The message that the request was made of."""
     if req.channel != Request.Channel.EMAIL:
         return None
-    return req.messages.filter(state=MailState.REQUEST_MADE).first()
+    return next(iter(together.read_with(req, "asked_by_mail") or []), None)
 
 
-def _page(rows: Any, number: Any, size: int) -> Page:
-    return Paginator(rows, size).get_page(number)
+def _page(rows: Any, number: Any, size: int, count: int) -> Page:
+    """A page of rows whose number is known already."""
+    paginator = Paginator(rows, size)
+    paginator.__dict__["count"] = count
+    return paginator.get_page(number)
 
 
-def changes_page(req: Request, number: Any) -> Page:
-    """The request's history, newest first, in plain words (X7)."""
-    rows = req.events.select_related("actor", "subject_type").order_by("-number")
-    page = _page(rows, number, CHANGES)
-    page.told = told(page.object_list)
-    return page
+def _changes(req: Request) -> Any:
+    """The request's history, newest first, to be told in plain words (X7)."""
+    return req.events.select_related("actor").order_by("-number")
 
 
 def related(req: Request, user: User) -> list[dict[str, Any]]:
     """Linked requests; of those this person may not see only the reference is said (TD03)."""
-    links = list(
-        Link.objects.filter(Q(source=req) | Q(target=req)).select_related("source", "target")
-    )
+    links: list[Any] = together.read_with(req, "related") or []
     others = {link.pk: link.target if link.source_id == req.pk else link.source for link in links}
-    seen = set(
-        Request.objects.visible_to(user)
-        .filter(pk__in=[o.pk for o in others.values() if o])
-        .values_list("pk", flat=True)
-    )
+    asked = [other.pk for other in others.values() if other]
+    visible = Request.objects.visible_to(user).filter(pk__in=asked).values_list("pk", flat=True)
+    seen = set(visible) if asked else set()
     return [
         {
             "link": link,

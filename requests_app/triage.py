@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from asd.models import Agreement, CoveredService
 from workflow import clock
+from workflow.together import read_with
 
 if TYPE_CHECKING:
     from requests_app.models import Request
@@ -95,14 +96,13 @@ class Scope:
 def scope_of(request: "Request", service: Any, on: date | None = None) -> Scope:
     """Read the ASD: is an SLA in force, and does it cover the service within its limit?"""
     day = on or clock.today()
-    agreements = list(request.agency.agreements.in_force(day))
+    every = request.agency.agreements.all()
+    agreements = [agreement for agreement in every if agreement.counts_on(day)]
     if not agreements:
-        return Scope(False, False, _why_none(request.agency.agreements, day))
+        return Scope(False, False, _why_none(list(every), day))
     if service is None:
         return Scope(True, False, f"{agreements[0].reference} is in force; no service chosen yet.")
-    lines = CoveredService.objects.filter(agreement__in=agreements, service=service).select_related(
-        "agreement"
-    )
+    lines = _covered(request, service, agreements)
     full = None
     for line in lines:
         open_now = (
@@ -123,9 +123,20 @@ def scope_of(request: "Request", service: Any, on: date | None = None) -> Scope:
     )
 
 
-def _why_none(agreements: Any, day: date) -> str:
+def _covered(request: "Request", service: Any, agreements: list[Agreement]) -> list[Any]:
+    """The lines of these agreements that name the service."""
+    read = read_with(request, "covered") if service.pk == request.service_id else None
+    if read is not None:
+        counting = {agreement.pk for agreement in agreements}
+        return [line for line in read if line.agreement_id in counting]
+    lines = CoveredService.objects.filter(agreement__in=agreements, service=service)
+    return list(lines.select_related("agreement"))
+
+
+def _why_none(agreements: list[Agreement], day: date) -> str:
     """Why no SLA counts today: never one, expired, not started, suspended."""
-    last = agreements.filter(kind=Agreement.Kind.SLA).order_by("-starts_on").first()
+    slas = [a for a in agreements if a.kind == Agreement.Kind.SLA]
+    last = max(slas, key=lambda a: a.starts_on, default=None)
     if last is None:
         return "The agency has no SLA."
     if last.starts_on > day:

@@ -15,6 +15,7 @@ from workflow.door import lock, record
 from workflow.machine import guard
 from workflow.models import User
 from workflow.registry import ActionForm, action
+from workflow.together import read_with
 
 REQUEST = "requests_app.request"
 TEMPLATE, FAILED = ALERTS = ("address_undeliverable", "notice_failed")
@@ -82,6 +83,9 @@ def alert_about_notices(notices: list[Notice]) -> None:
 
 def marks_of(request: Request) -> list[UndeliverableAddress]:
     """The addresses of this request's customers that take no mail."""
+    read = read_with(request, "undeliverable")
+    if read is not None:
+        return read
     watchers = Watcher.objects.filter(request=request, contact__isnull=False)
     addresses = [*watchers.values_list("contact__email", flat=True), request.contact.email]
     return sorted(bounces.undeliverable_among(addresses).values(), key=lambda m: m.address)

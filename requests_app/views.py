@@ -18,16 +18,18 @@ from asd.models import Agency
 from requests_app import customer_page
 from requests_app.bulk import BulkForm, carry_out
 from requests_app.filters import RequestFilter, with_current_customer
+from requests_app.hanging import REQUEST
 from requests_app.intake_forms import IntakeForm
 from requests_app.models import Attachment, Request
 from requests_app.onboarding import take_in_at_the_desk
-from requests_app.pages import REQUEST, for_page, page_context, print_context, table
+from requests_app.pages import for_page, page_context, print_context, table
 from requests_app.states import S
 from workflow.actors import as_actor
 from workflow.exports import csv_response
 from workflow.machine import Refused
 from workflow.paging import page_of
 from workflow.registry import InvalidFacts, actions_of, find, offers, perform
+from workflow.templatetags.actions import fetched
 
 PER_PAGE = 25
 COLUMNS = [
@@ -186,7 +188,33 @@ def request_page(request: HttpRequest, reference: str) -> HttpResponse:
     req = _found(request, reference)
     if request.GET.get("print"):
         return render(request, "requests_app/print.html", print_context(req, request.user))
-    return render(request, "requests_app/page.html", page_context(req, request.user, request.GET))
+    opened = _wanted_form(request)
+    if opened and request.htmx:  # type: ignore[attr-defined]
+        return _form_alone(request, req, *opened)
+    context = page_context(req, request.user, request.GET, opened=opened)
+    return render(request, "requests_app/page.html", context)
+
+
+def _wanted_form(request: HttpRequest) -> tuple[str, dict[str, str]] | None:
+    """The folded form that the address asks to see, and the row it is of: `?form=` and its id."""
+    name = request.GET.get("form", "")
+    made = next((a for a in actions_of(REQUEST) if a.name == name), None)
+    if made is None:
+        return None
+    row = {key: request.GET[key] for key in made.form.row_fields() if key in request.GET}
+    if not all(value.isdecimal() and len(value) < 19 for value in row.values()):
+        raise Http404
+    return name, row
+
+
+def _form_alone(request: HttpRequest, req: Request, name: str, row: dict[str, str]) -> HttpResponse:
+    """The fields of one form, fetched when it is unfolded; or why it is no choice any more."""
+    offer = next(iter(offers(req, request.user, names={name})), None)
+    if offer is None or offer.blockers:
+        context = {"req": req, "sentences": offer.blockers if offer else []}
+        return render(request, "requests_app/_no_form.html", context)
+    context = fetched(offer, row, compact="small" in request.GET)
+    return render(request, "shared/_action_fields.html", context)
 
 
 @login_required

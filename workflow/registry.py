@@ -1,13 +1,14 @@
 """What people can do: every page, admin button and API call is built from this registry."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils.datastructures import MultiValueDict
+from django.utils.functional import cached_property
 
 from workflow.actors import Actor, Who, as_actor
 from workflow.door import lock
@@ -18,8 +19,13 @@ from workflow.models import Machine, User
 class ActionForm(forms.Form):
     """The facts an action needs. Knows the subject and the person, so choices can be theirs only.
 
-    `hidden` fields name the row acted upon (a plan item, a part line) in lists of rows.
+    `hidden` fields name the row acted upon (a plan item, a part line) in lists of rows. Of the
+    fields in `says`, an empty form has what that row says now. A form that shows or hides fields
+    by what it finds is `shaped_by_subject`; of all others the class says what they ask.
     """
+
+    says: tuple[str, ...] = ()
+    shaped_by_subject = False
 
     def __init__(self, *args: Any, subject: Any, actor: Actor, **kwargs: Any) -> None:
         self.subject = subject
@@ -27,9 +33,42 @@ class ActionForm(forms.Form):
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
         self.prepare()
+        if self.says and not self.is_bound:
+            self._say()
 
     def prepare(self) -> None:
         """Override to narrow choices and set defaults from the subject."""
+
+    def _say(self) -> None:
+        """What the row acted upon says now stands in the form that changes it."""
+        for name in self.row_fields():
+            field: Any = self.fields[name]
+            row = (
+                field.queryset.filter(pk=self.initial[name]).first()
+                if name in self.initial
+                else None
+            )
+            for said in self.says if row is not None else ():
+                self.initial.setdefault(said, getattr(row, said))
+
+    @classmethod
+    def row_fields(cls) -> list[str]:
+        """The hidden fields, which name the row acted upon."""
+        return [name for name, field in cls._declared().items() if field.widget.is_hidden]
+
+    @classmethod
+    def asks(cls) -> bool:
+        """Whether there is anything to fill in."""
+        return len(cls.row_fields()) < len(cls._declared())
+
+    @classmethod
+    def takes_files(cls) -> bool:
+        """Whether it is sent as multipart."""
+        return any(field.widget.needs_multipart_form for field in cls._declared().values())
+
+    @classmethod
+    def _declared(cls) -> dict[str, forms.Field]:
+        return cls.base_fields  # type: ignore[attr-defined,no-any-return]
 
 
 class ReasonForm(ActionForm):
@@ -127,13 +166,38 @@ class Action:
 
 @dataclass
 class Offer:
-    """An action as shown to one person: its blockers and its form, in place."""
+    """An action as shown to one person: its blockers and, once it is wanted, its form."""
 
     action: Action
     blockers: list[str]
-    form: ActionForm = field(repr=False)
-
+    subject: Machine
+    actor: Actor
     place: str = ""
+
+    @cached_property
+    def form(self) -> ActionForm:
+        """Made when it is shown; whoever has one that came back with errors puts it here."""
+        return self.action.bind(self.subject, self.actor)
+
+    @property
+    def came_back(self) -> bool:
+        """Whether its form is one that came back with errors."""
+        form = self.__dict__.get("form")
+        return form is not None and form.is_bound
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is anything to fill in."""
+        if self.action.form.shaped_by_subject:
+            return bool(self.form.visible_fields())
+        return self.action.form.asks()
+
+    @property
+    def is_of_a_row(self) -> bool:
+        """Whether it acts on a row that a hidden field names."""
+        if self.action.form.shaped_by_subject:
+            return bool(self.form.hidden_fields())
+        return bool(self.action.form.row_fields())
 
     @property
     def name(self) -> str:
@@ -228,18 +292,18 @@ def _held(subject: Machine, made: Action) -> list[str]:
 def offers(subject: Machine, by: User | Actor, *, names: set[str] | None = None) -> list[Offer]:
     """What this person can do with the subject now; blocked actions carry their sentences."""
     actor = as_actor(by)
-    subject.__dict__["_guard_answers"] = {}
+    kept_by_page = "_guard_answers" in subject.__dict__
+    subject.__dict__.setdefault("_guard_answers", {})
     found = [
-        Offer(
-            a, _held(subject, a) + a.blockers(subject), a.bind(subject, actor), a.place_for(subject)
-        )
+        Offer(a, _held(subject, a) + a.blockers(subject), subject, actor, a.place_for(subject))
         for a in actions_of(subject._meta.label_lower)
         if (names is None or a.name in names)
         and a.possible(subject)
-        and (a.when is None or a.when(subject))
         and a.allowed(subject, actor)
+        and (a.when is None or a.when(subject))
     ]
-    del subject.__dict__["_guard_answers"]
+    if not kept_by_page:
+        del subject.__dict__["_guard_answers"]
     return found
 
 

@@ -41,7 +41,7 @@ def is_issued(request: Request) -> bool:
 
 @guard("There is no proposal.")
 def was_issued(request: Request) -> bool:
-    return request.proposals.exclude(state="draft").exists()
+    return any(proposal.state != "draft" for proposal in request.proposals.all())
 
 
 # On the customer's page

@@ -3,6 +3,9 @@
 from datetime import date
 from decimal import Decimal
 
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import QuerySet
+
 from fulfillment import capacity, slot_forms, slots
 from fulfillment.actions.schedule import wish_of
 from fulfillment.models import ScheduleEntry
@@ -14,6 +17,7 @@ from workflow.door import record
 from workflow.machine import Refused, guard
 from workflow.models import Event
 from workflow.registry import action
+from workflow.together import read_with
 
 REQUEST = "requests_app.request"
 MOVES = ("reschedule", "swap_slot", "undo_move", "replan")
@@ -21,7 +25,8 @@ UNKNOWN = "There is no move here that could be undone."
 
 
 def _booked(request: Request) -> ScheduleEntry | None:
-    return request.schedule_entries.filter(state__in=slots.MOVABLE).first()
+    movable = [one for one in request.schedule_entries.all() if one.state in slots.MOVABLE]
+    return movable[0] if movable else None
 
 
 @guard("It has no slot that could be moved.")
@@ -31,7 +36,8 @@ def has_movable_slot(request: Request) -> bool:
 
 @guard("Its slot is fixed: let it move again first.")
 def slot_not_fixed(request: Request) -> bool:
-    return not request.schedule_entries.filter(state__in=slots.MOVABLE, is_fixed=True).exists()
+    entries = request.schedule_entries.all()
+    return not any(entry.is_fixed and entry.state in slots.MOVABLE for entry in entries)
 
 
 @guard("Its slot is not fixed.")
@@ -136,10 +142,19 @@ def _fix(request: Request, by: Actor, *, fixed: bool) -> None:
 
 def last_move(request: Request, number: int | None = None) -> Event | None:
     """The latest move of a request, or the one of this number in its history."""
-    moves = request.events.filter(name__in=MOVES, facts__has_key="move")
+    read = read_with(request, "slot_moves")
+    if read is not None:
+        return next((event for event in reversed(read) if number in (None, event.number)), None)
+    moves = moves_of_slot(ContentType.objects.get_for_model(request).pk, request.pk)
     if number is not None:
         moves = moves.filter(number=number)
-    return moves.order_by("-number").first()
+    return moves.last()
+
+
+def moves_of_slot(content_type: int, pk: int) -> QuerySet[Event]:
+    """The moves of a request's slot, in order."""
+    events = Event.objects.filter(stream_type=content_type, stream_id=pk)
+    return events.filter(name__in=MOVES, facts__has_key="move").order_by("number")
 
 
 def why_not_undone(move: Event) -> str:

@@ -31,19 +31,25 @@ def items_of(request: Request) -> Any:
     return request.plan_items.filter(pass_number=request.pass_number)
 
 
+def _states_of(request: Request) -> set[str]:
+    """The states of its pieces; chosen here, as a page has read them all."""
+    pieces = request.plan_items.all()
+    return {item.state for item in pieces if item.pass_number == request.pass_number}
+
+
 @guard("The plan has no item yet.")
 def has_items(request: Request) -> bool:
-    return items_of(request).exists()
+    return bool(_states_of(request))
 
 
 @guard("No item is open.")
 def has_open_items(request: Request) -> bool:
-    return items_of(request).filter(state=PlanItem.State.OPEN).exists()
+    return PlanItem.State.OPEN in _states_of(request)
 
 
 @guard("Every item is open.")
 def has_settled_items(request: Request) -> bool:
-    return items_of(request).exclude(state=PlanItem.State.OPEN).exists()
+    return bool(_states_of(request) - {PlanItem.State.OPEN})
 
 
 @action("start_work", "Start work", model=REQUEST, at=[S.PLANNING], place="next",
@@ -55,7 +61,7 @@ def start_work(request: Request, *, by: Actor) -> Request:
 
 @guard("There is a plan.")
 def without_plan(request: Request) -> bool:
-    return request.state == S.PLANNING and not items_of(request).exists()
+    return request.state == S.PLANNING and not _states_of(request)
 
 
 @action("add_plan_item", "Add to the plan", model=REQUEST, at=PLANNED, form=forms.PlanItemForm,

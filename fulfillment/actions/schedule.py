@@ -126,7 +126,7 @@ def put_back(request: Request, *, by: Actor, reason: str) -> Request:
 
 @guard("It keeps no slot.")
 def keeps_slot(request: Request) -> bool:
-    return request.schedule_entries.active().exists()
+    return any(entry.is_active for entry in request.schedule_entries.all())
 
 
 @action("release_slot", "Give the kept slot back", model=REQUEST,

@@ -43,12 +43,17 @@ reachable();
 window.addEventListener("resize", reachable);
 document.addEventListener("toggle", reachable, true);
 // What was typed and not sent is still there after leaving the page; gone when sent or signed out.
-const drafts = document.querySelectorAll('form[method="post"] textarea[id]');
 const draftKey = (field) => `draft ${location.pathname} ${field.id}`;
-for (const field of drafts) {
-  if (!field.value) field.value = sessionStorage.getItem(draftKey(field)) || "";
-  field.addEventListener("input", () => sessionStorage.setItem(draftKey(field), field.value));
-}
+const keepDrafts = (root) => {
+  for (const field of root.querySelectorAll('form[method="post"] textarea[id]')) {
+    if (field.dataset.kept) continue;
+    field.dataset.kept = "yes";
+    if (!field.value) field.value = sessionStorage.getItem(draftKey(field)) || "";
+    field.addEventListener("input", () => sessionStorage.setItem(draftKey(field), field.value));
+  }
+};
+keepDrafts(document);
+document.addEventListener("htmx:afterSettle", () => keepDrafts(document)); // forms fetched later
 document.addEventListener("submit", (event) => {
   if (event.target.matches('[action="/logout/"]')) sessionStorage.clear();
   for (const field of event.target.querySelectorAll("textarea[id]")) {

@@ -341,7 +341,8 @@ def test_the_plan_on_the_page_can_be_worked_with(office: Office) -> None:
     client = client_of(office.specialist)
     page = soup(client.get(request.get_absolute_url()))
     form = page.select_one("form[data-action=edit_plan_item]")
-    assert form.select_one("[name=title]")["value"] == item.title
+    fields = soup(client.get(form.select_one("[hx-get]")["hx-get"], headers={"hx-request": "true"}))
+    assert fields.select_one("[name=title]")["value"] == item.title
     assert form.select_one("[name=item]")["value"] == str(item.pk)
     response = client.post(
         form["action"], {"item": item.pk, "title": "Do more", "estimate_hours": "9"}

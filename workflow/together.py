@@ -1,0 +1,257 @@
+"""Many small sets of rows that hang on one row, read by one statement.
+
+A page about one thing asks for some thirty sets of which most are empty. Each is an ordinary
+queryset, declared once by the app it belongs to; their texts are made once for a process, and the
+statement reads them all. The rows come back as the model instances that the querysets would make.
+Nothing here is kept beyond the instance that it was read for: who locks a row reads it anew.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from itertools import chain
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection, models
+from django.db.models.query import get_related_populators
+from psycopg2.extensions import AsIs
+
+Make = Callable[["Marks"], models.QuerySet[Any]]
+Convert = Callable[[Any], Any]
+
+_sets: dict[str, dict[str, Make]] = {}
+_prepared: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()  # by connection
+# stand in for the values of one reading in the texts, which are made once
+FIRST_MARK = -1_700_000_000
+MOST = 90
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What a set may be narrowed by: keys of the thing itself and of what it belongs to.
+
+    `pk` is the thing's, `content_type` its model's; others are fields of its row by their name.
+    """
+
+    names: dict[str, int]
+
+    def __getattr__(self, name: str) -> int:
+        return self.names.setdefault(name, FIRST_MARK - len(self.names))
+
+
+def hangs_on(model: str, name: str) -> Callable[[Make], Make]:
+    """Declare a set of rows that hang on a model ("requests_app.request").
+
+    `name` is the reverse accessor that has all of them from then on ("part_lines"), one of theirs
+    ("proposals__lines"), or any other name under which `read_with` finds them. The function gets
+    the `Marks` and gives the queryset, with its order and what it selects along.
+    """
+
+    def register(make: Make) -> Make:
+        many = _sets.setdefault(model, {})
+        if name in many:
+            raise ValueError(f"{name} hangs on {model} already")
+        many[name] = make
+        return make
+
+    return register
+
+
+def read_with(subject: models.Model, name: str) -> list[Any] | None:
+    """The set of this name where it was read with the subject; None where it was not."""
+    return subject.__dict__.get("_read_with", {}).get(name)
+
+
+def read(subject: models.Model) -> None:
+    """Read everything that hangs on the subject: for a page, never for a change."""
+    found = _statement(subject._meta.label_lower).run(subject)
+    subject.__dict__["_read_with"] = found
+    for name, rows in found.items():
+        owner, _, accessor = name.rpartition("__")
+        if owner:
+            _give(found[owner] if owner in found else [getattr(subject, owner)], accessor, rows)
+        elif _relation(type(subject), name) is not None:
+            _give([subject], name, rows)
+
+
+def _relation(model: type[models.Model], accessor: str) -> Any:
+    """The foreign key behind a reverse accessor; None where it is none."""
+    found = getattr(getattr(model, accessor, None), "rel", None)
+    return found.field if isinstance(found, models.ManyToOneRel) else None
+
+
+def _give(owners: Iterable[models.Model], accessor: str, rows: list[Any]) -> None:
+    """Hand each owner its rows as if they had been prefetched."""
+    for owner in owners:
+        field = _relation(type(owner), accessor)
+        own = [row for row in rows if getattr(row, field.attname) == owner.pk]
+        for row in own:
+            field.set_cached_value(row, owner)
+        kept = getattr(owner, accessor).get_queryset()
+        kept._result_cache = own
+        kept._prefetch_done = True
+        cache_of_owner = owner.__dict__.setdefault("_prefetched_objects_cache", {})
+        cache_of_owner[field.remote_field.cache_name] = kept
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One set in the statement: how its columns become instances."""
+
+    name: str
+    model: Any
+    attnames: list[str]
+    converts: list[Convert | None]
+    start: int
+    end: int
+    populators: list[Any]
+    annotations: list[tuple[str, int]]
+
+    def instances(self, rows: list[list[Any]]) -> list[Any]:
+        made = []
+        for values in rows:
+            row = [
+                value if value is None or convert is None else convert(value)
+                for value, convert in zip(chain(*values), self.converts, strict=True)
+            ]
+            one = self.model.from_db(connection.alias, self.attnames, row[self.start : self.end])
+            for populator in self.populators:
+                populator.populate(row, one)
+            for name, place in self.annotations:
+                setattr(one, name, row[place])
+            made.append(one)
+        return made
+
+
+@dataclass(frozen=True)
+class _Statement:
+    text: str
+    params: list[Any]
+    parts: list[_Part]
+    marks: dict[int, str] = field(default_factory=dict)
+    name: str = ""
+
+    def run(self, subject: models.Model | None = None) -> dict[str, list[Any]]:
+        """The instances of each part."""
+        values = [_value(subject, name) for name in self.marks.values()]
+        with connection.cursor() as cursor:
+            if self.name and not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+                self._prepare(cursor)
+                places = ", ".join(["%s"] * len(values))
+                cursor.execute(f"EXECUTE {self.name} ({places})", values)
+            else:
+                own = dict(zip(self.marks, values, strict=True))
+                cursor.execute(self.text, [_mark(p, own) for p in self.params])
+            found = dict(cursor.fetchall())
+        return {
+            part.name: part.instances(json.loads(found[n], parse_float=Decimal))
+            if found.get(n)
+            else []
+            for n, part in enumerate(self.parts)
+        }
+
+    def _prepare(self, cursor: Any) -> None:
+        """Once for a connection: to plan so many sets takes longer than to read them."""
+        known = _prepared.setdefault(connection.connection, set())
+        if self.name in known:
+            return
+        places = {mark: AsIs(f"${n}") for n, mark in enumerate(self.marks, start=1)}
+        text = cursor.mogrify(self.text, [_mark(p, places) for p in self.params]).decode()
+        cursor.execute(f"PREPARE {self.name} ({', '.join(['bigint'] * len(places))}) AS {text}")
+        known.add(self.name)
+
+
+def _mark(param: Any, values: dict[int, Any]) -> Any:
+    return values.get(param, param) if isinstance(param, int) else param
+
+
+def at_once(*querysets: models.QuerySet[Any]) -> list[list[Any]]:
+    """The rows of several querysets by one statement; what they prefetch is left out."""
+    if not querysets:
+        return []
+    named = {str(n): queryset for n, queryset in enumerate(querysets)}
+    return list(_written(named).run().values())
+
+
+@cache
+def _statement(model: str) -> _Statement:
+    """The text that reads every set of a model; made when the first page needs it."""
+    marks = Marks({})
+    written = _written({name: make(marks) for name, make in _sets.get(model, {}).items()})
+    named = {mark: name for name, mark in marks.names.items()}
+    return replace(written, marks=named, name=f"together_{model.replace('.', '_')}")
+
+
+def _written(querysets: dict[str, models.QuerySet[Any]]) -> _Statement:
+    texts: list[str] = []
+    params: list[Any] = []
+    parts: list[_Part] = []
+    for number, (name, queryset) in enumerate(querysets.items()):
+        compiler = queryset.query.get_compiler(connection=connection)
+        text, own = compiler.as_sql()
+        columns = [f"c{n}" for n in range(len(compiler.select))]
+        texts.append(  # made of texts that Django compiled; every value is a parameter
+            f"SELECT {number}, (SELECT json_agg({_row(columns, compiler)})::text "  # noqa: S608
+            f"FROM ({text}) AS q({', '.join(columns)}))"
+        )
+        params += own
+        parts.append(_part(name, compiler))
+    return _Statement(" UNION ALL ".join(texts), params, parts)
+
+
+def _row(columns: list[str], compiler: Any) -> str:
+    """A row as an array of arrays: a function takes no more than a hundred arguments."""
+    values = [
+        f"{column}::text" if _is_json(select[0]) else column
+        for column, select in zip(columns, compiler.select, strict=True)
+    ]
+    rows = [", ".join(values[n : n + MOST]) for n in range(0, len(values), MOST)]
+    return f"json_build_array({', '.join(f'json_build_array({row})' for row in rows)})"
+
+
+def _value(subject: Any, name: str) -> Any:
+    if name == "content_type":
+        return ContentType.objects.get_for_model(subject).pk
+    return getattr(subject, name)
+
+
+def _part(name: str, compiler: Any) -> _Part:
+    info = compiler.klass_info
+    places = info["select_fields"]
+    start, end = places[0], places[-1] + 1
+    return _Part(
+        name=name,
+        model=info["model"],
+        attnames=[select[0].target.attname for select in compiler.select[start:end]],
+        converts=[_convert(select[0].output_field) for select in compiler.select],
+        start=start,
+        end=end,
+        populators=get_related_populators(info, compiler.select, connection.alias),
+        annotations=list((compiler.annotation_col_map or {}).items()),
+    )
+
+
+def _is_json(expression: Any) -> bool:
+    return isinstance(expression.output_field, models.JSONField)
+
+
+def _convert(field: Any) -> Convert | None:
+    """From what JSON can say to what the database driver would have given."""
+    field = getattr(field, "target_field", field)
+    if isinstance(field, models.JSONField):
+        return json.loads
+    if isinstance(field, models.DateTimeField):
+        return datetime.fromisoformat
+    if isinstance(field, models.DateField):
+        return date.fromisoformat
+    if isinstance(field, models.DecimalField):
+        return Decimal
+    plain = models.CharField | models.TextField | models.IntegerField | models.BooleanField
+    if isinstance(field, plain | models.FileField):
+        return None
+    return field.to_python  # type: ignore[no-any-return]
