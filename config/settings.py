@@ -84,6 +84,8 @@ _database = env.database("DATABASE_URL")
 # A row of a list joins what it shows: beyond four tables at once, finding the cheapest order of
 # joins costs more than it saves (27 ms for a page of 25 rows that takes half a millisecond).
 _sessions = [_database["OPTIONS"].get("options", ""), "-c join_collapse_limit=4"]
+# Statements are short and some are prepared: compiling or planning them anew costs more than they.
+_sessions.append("-c jit=off -c plan_cache_mode=force_generic_plan")
 # Seconds after which the database gives up a statement; 0 is never. The web server sets it.
 if STATEMENT_SECONDS := env.number("STATEMENT_SECONDS", 0):
     _sessions.append(f"-c statement_timeout={STATEMENT_SECONDS}s")
@@ -95,10 +97,6 @@ DATABASES = {
         "CONN_HEALTH_CHECKS": True,
     }
 }
-# short statements, planned once: to compile or to plan them anew costs more than they do
-DATABASES["default"]["OPTIONS"].setdefault(
-    "options", "-c jit=off -c plan_cache_mode=force_generic_plan"
-)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "workflow.User"

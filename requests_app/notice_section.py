@@ -84,8 +84,14 @@ def by_urgency(content_type: int, pk: int) -> QuerySet[Notice]:
 def _shown(request: Request) -> list[Notice]:
     """The first of them, and one more where there are more."""
     read = read_with(request, "notices")
-    live = list(notices_of(request)[: SHOWN + 1]) if read is None else read
-    return [*live, *archived_notices(request)][: SHOWN + 1]
+    if read is None:
+        read = list(notices_of(request)[: SHOWN + 1])
+    if request.archived_at is None:
+        return read
+    memo = request.__dict__.setdefault("_archived_notices", [])
+    if not memo:
+        memo.append(archived_notices(request))
+    return [*read, *memo[0]][: SHOWN + 1]
 
 
 def failed_for(user: "User") -> QuerySet[Notice]:

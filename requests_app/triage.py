@@ -105,10 +105,7 @@ def scope_of(request: "Request", service: Any, on: date | None = None) -> Scope:
     lines = _covered(request, service, agreements)
     full = None
     for line in lines:
-        open_now = (
-            request.agency.requests.open().filter(service=service).exclude(pk=request.pk).count()
-        )
-        if line.limit is None or open_now < line.limit:
+        if line.limit is None or _open_now(request, service) < line.limit:
             return Scope(True, True, f"{service} is covered by {line.agreement.reference}.", line)
         full = line
     if full is not None:
@@ -121,6 +118,12 @@ def scope_of(request: "Request", service: Any, on: date | None = None) -> Scope:
     return Scope(
         True, False, f"{agreements[0].reference} is in force but does not cover {service}."
     )
+
+
+def _open_now(request: "Request", service: Any) -> int:
+    """How many other open requests of the agency the service has."""
+    others = request.agency.requests.open().filter(service=service)
+    return others.exclude(pk=request.pk).count()  # type: ignore[no-any-return]
 
 
 def _covered(request: "Request", service: Any, agreements: list[Agreement]) -> list[Any]:

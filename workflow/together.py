@@ -172,10 +172,15 @@ def _mark(param: Any, values: dict[int, Any]) -> Any:
 
 def at_once(*querysets: models.QuerySet[Any]) -> list[list[Any]]:
     """The rows of several querysets by one statement; what they prefetch is left out."""
-    if not querysets:
-        return []
-    named = {str(n): queryset for n, queryset in enumerate(querysets)}
-    return list(_written(named).run().values())
+    named = {str(n): rows for n, rows in enumerate(querysets) if not _is_empty(rows)}
+    found = _written(named).run() if named else {}
+    return [found.get(str(n), []) for n in range(len(querysets))]
+
+
+def _is_empty(queryset: models.QuerySet[Any]) -> bool:
+    """Whether it is known without asking that there is nothing (a page of an empty list)."""
+    query = queryset.query
+    return query.is_empty() or (query.high_mark is not None and query.high_mark <= query.low_mark)
 
 
 @cache
@@ -231,7 +236,9 @@ def _part(name: str, compiler: Any) -> _Part:
         converts=[_convert(select[0].output_field) for select in compiler.select],
         start=start,
         end=end,
-        populators=get_related_populators(info, compiler.select, connection.alias),
+        populators=get_related_populators(  # type: ignore[call-arg] - the stubs are of a later one
+            info, compiler.select, connection.alias
+        ),
         annotations=list((compiler.annotation_col_map or {}).items()),
     )
 

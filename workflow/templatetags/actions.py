@@ -41,6 +41,7 @@ def action(
     }
     if offer.blockers:
         return shown
+    subject: Any = offer.subject
     fold = (folded or compact) and offer.asks
     wanted = context.get("opened") == (offer.name, {k: str(v) for k, v in row.items()})
     form = None
@@ -55,8 +56,8 @@ def action(
         "folded": fold,
         "open": wanted or (form is not None and form.is_bound and bool(form.errors)),
         "fetched_from": _address(context, offer, row, compact) if fold and form is None else "",
-        "req": offer.subject,
-        "url": f"{offer.subject.get_absolute_url()}actions/{offer.name}/",
+        "req": subject,
+        "url": f"{subject.get_absolute_url()}actions/{offer.name}/",
         "csrf_token": context.get("csrf_token"),
         "next": next or context.get("action_next", ""),
     }
