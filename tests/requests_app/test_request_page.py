@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from requests_app.line import line_of
 from requests_app.models import Link
-from tests.factories import AgencyFactory, ContactFactory
+from tests.factories import AgencyFactory, ContactFactory, UserFactory
 from tests.requests_app.test_list import as_user
 from tests.walk import (
     STANDARD_YES,
@@ -286,7 +286,7 @@ def test_the_number_of_queries_does_not_grow_with_the_story(office):
             client.get(request.get_absolute_url())
         counts.append(len(queries))
     assert counts[1] <= counts[0]
-    assert counts[0] <= 78
+    assert counts[0] <= 12
 
 
 def test_long_stories_come_in_pages(office):
@@ -319,3 +319,57 @@ def test_what_is_the_way_forward_stands_on_top_and_the_rest_is_named_there(offic
     assert '<a href="#plan">Log time</a>' in html
     soup_next = html.split('id="next-title"')[1].split("</section>")[0]
     assert 'data-action="record_test_run"' in soup_next
+
+
+HTMX = {"hx-request": "true"}
+
+
+def test_a_folded_form_is_fetched_when_it_is_opened(office):
+    """The page does not carry forms that nobody opens."""
+    request = office.request()
+    html = text_of(page(office.rep, request))
+    assert 'data-action="decline"' in html
+    assert 'name="outcome"' not in html
+    address = f"{request.get_absolute_url()}?form=decline"
+    assert f'hx-get="{address}"' in html
+    fields = text_of(as_user(office.rep).get(address, headers=HTMX))
+    assert 'name="outcome"' in fields
+    assert "<html" not in fields
+
+
+def test_without_script_the_link_in_it_shows_the_page_with_the_form_open(office):
+    request = office.request()
+    html = text_of(page(office.rep, request, form="decline"))
+    assert "<html" in html
+    before = html.split('name="outcome"')[0]
+    assert before.rstrip().count("<details") > 0
+    assert 'class="action-fold" open' in before
+
+
+def test_a_form_that_is_no_choice_any_more_says_so(office):
+    request = to_pending(office)
+    fields = text_of(as_user(office.rep).get(f"{request.get_absolute_url()}?form=decline",
+                                             headers=HTMX))  # fmt: skip
+    assert "Not possible any more." in fields
+    assert "pending now" in fields
+    assert 'name="outcome"' not in fields
+
+
+def test_a_form_of_a_row_takes_only_a_number_for_it(office):
+    request = to_testing(office)
+    address = f"{request.get_absolute_url()}?form=withdraw_file&attachment="
+    client = as_user(office.rep)
+    assert client.get(f"{address}abc", headers=HTMX).status_code == 404
+    assert client.get(f"{address}{'9' * 30}", headers=HTMX).status_code == 404
+    assert client.get(f"{address}999999", headers=HTMX).status_code == 200
+    assert client.get(f"{request.get_absolute_url()}?form=nothing").status_code == 200
+
+
+def test_what_the_class_says_of_a_form_is_what_its_fields_say(office):
+    """A folded form is not made before it is opened: its class says whether it asks anything."""
+    for walk in (office.request, to_pending, to_awaiting, to_discovery, to_testing, to_closed):
+        request = walk() if walk == office.request else walk(office)
+        for offer in offers(request, UserFactory(admin=True)):
+            assert offer.asks == bool(offer.form.visible_fields()), offer.name
+            assert offer.is_of_a_row == bool(offer.form.hidden_fields()), offer.name
+            assert offer.action.form.takes_files() == offer.form.is_multipart(), offer.name
