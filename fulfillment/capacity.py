@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -18,6 +18,7 @@ from fulfillment.days_off import DaysOff
 from fulfillment.leave import leaves_of, there_on
 from fulfillment.models import DayCapacity, Membership, ProviderGroup
 from workflow import clock
+from workflow.together import is_read
 from workflow.worktime import Hours, hours_of
 
 Slice = tuple[date, int]
@@ -134,6 +135,16 @@ def days_ahead(
     `without` are slices to think away: what an entry holds now, when it is about to move.
     """
     return days_of(Workforce(group), first, last, without=without)
+
+
+def days_for(request: Any) -> list[Day]:
+    """The days of the window for a request's group; a page that shows them twice reads them once."""
+    if not is_read(request):
+        return days_ahead(request.provider_group, clock.today(), window_end())
+    kept: dict[str, list[Day]] = request.__dict__
+    if "_days_for" not in kept:
+        kept["_days_for"] = days_ahead(request.provider_group, clock.today(), window_end())
+    return kept["_days_for"]
 
 
 def days_of(

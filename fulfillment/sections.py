@@ -43,8 +43,7 @@ def schedule_section(request: Request, user: "User") -> dict[str, Any]:
     free: list[Any] = []
     if entry is None and request.provider_group is not None:
         hours = request.estimate_hours or Decimal(1)
-        days = capacity.days_ahead(request.provider_group, clock.today(), capacity.window_end())
-        free = capacity.nearest(days, int(hours * 60), 5)
+        free = capacity.nearest(capacity.days_for(request), int(hours * 60), 5)
     group = request.provider_group
     missed = (
         entry is not None

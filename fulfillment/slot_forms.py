@@ -79,7 +79,7 @@ class SlotForm(ActionForm):
     def slot_defaults(self) -> None:
         """The days of the slot it has; else the first ones with room."""
         request = self.subject
-        entry = request.schedule_entries.active().first()
+        entry = next((one for one in request.schedule_entries.all() if one.is_active), None)
         if entry is not None:
             self.fields["day"].initial = entry.first_day
             self.fields["hours"].initial = entry.hours
@@ -100,7 +100,7 @@ class SlotForm(ActionForm):
         if request.provider_group is None or self.is_bound:
             return None
         first = slots.not_before(request)
-        days = capacity.days_ahead(request.provider_group, first, capacity.window_end())
+        days = [day for day in capacity.days_for(request) if day.day >= first]
         minutes = int((request.estimate_hours or 1) * 60)
         return next(iter(capacity.nearest(days, minutes, 1)), None)
 
@@ -127,7 +127,7 @@ class ScheduleForm(SlotForm):
         self.slot_defaults()
         for name in ("impact", "urgency", "estimate_hours"):
             self.fields[name].initial = getattr(request, name)
-        if request.schedule_entries.active().exists():
+        if any(entry.is_active for entry in request.schedule_entries.all()):
             self.fields["day"].help_text = "It keeps its slot: confirm it, or choose another day."
         expected = {True: "yes", False: "no"}.get(request.charge_expected)  # type: ignore[arg-type]
         self.fields["charge_expected"].initial = expected or ""

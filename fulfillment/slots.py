@@ -26,7 +26,8 @@ MOVABLE = ("booked", "suspended")
 
 def bars(request: Request) -> list[Bar]:
     """The days before which it cannot be booked, each with its sentence (F2)."""
-    lines: Any = request.part_lines.unfinished().exclude(expected_on=None)  # type: ignore[attr-defined]
+    every: Any = request.part_lines.all()  # type: ignore[attr-defined]
+    lines = [line for line in every if not line.is_done and line.expected_on is not None]
     return bars_of(request, lines)
 
 

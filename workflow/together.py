@@ -67,6 +67,11 @@ def read_with(subject: models.Model, name: str) -> list[Any] | None:
     return subject.__dict__.get("_read_with", {}).get(name)
 
 
+def is_read(subject: models.Model) -> bool:
+    """Whether it is a page's: what hangs on it was read with it, and it is not changed."""
+    return "_read_with" in subject.__dict__
+
+
 def read(subject: models.Model) -> None:
     """Read everything that hangs on the subject: for a page, never for a change."""
     found = _statement(subject._meta.label_lower).run(subject)
