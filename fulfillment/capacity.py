@@ -138,7 +138,7 @@ def days_ahead(
 
 
 def days_for(request: Any) -> list[Day]:
-    """The days of the window for a request's group; a page that shows them twice reads them once."""
+    """The days of the window for a request's group; a page reads them once."""
     if not is_read(request):
         return days_ahead(request.provider_group, clock.today(), window_end())
     kept: dict[str, list[Day]] = request.__dict__
