@@ -241,7 +241,7 @@ def _part(name: str, compiler: Any) -> _Part:
         converts=[_convert(select[0].output_field) for select in compiler.select],
         start=start,
         end=end,
-        populators=get_related_populators(  # type: ignore[call-arg] - the stubs are of a later one
+        populators=get_related_populators(  # type: ignore[call-arg]  # stubs of Django 6
             info, compiler.select, connection.alias
         ),
         annotations=list((compiler.annotation_col_map or {}).items()),
