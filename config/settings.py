@@ -234,6 +234,8 @@ CELERY_BEAT_SCHEDULE = {
         "task": "requests_app.tasks.purge_forms",
         "schedule": 3600.0,
     },
+    "purge mails as they came": {"task": "requests_app.tasks.purge_mail", "schedule": 3600.0},
+    "purge answers to programs": {"task": "workflow.tasks.purge_calls", "schedule": 3600.0},
     "fetch mail": {"task": "requests_app.tasks.fetch_mail", "schedule": 60.0},
     "read mail": {"task": "requests_app.tasks.read_mail", "schedule": 30.0},
     "remind customers": {"task": "requests_app.tasks.remind_customers", "schedule": 900.0},
@@ -257,6 +259,10 @@ THROUGHLINE: dict[str, Any] = {
     "REOPEN_DAYS": 14,
     # closed for so many days, a request leaves the working lists (docs/scaling.md); 0: never
     "ARCHIVE_DAYS": env.number("ARCHIVE_DAYS", 730),
+    # so many days after a mail is on its case it is no longer kept as it came; 0: for ever
+    "RAW_MAIL_DAYS": env.number("RAW_MAIL_DAYS", 180),
+    # so long a program that asks again with the same Idempotency-Key gets the same answer
+    "API_CALL_DAYS": 7,
     # the customer's page: how long a link opens it, how long a browser remembers, in days
     "TRACKING_DAYS": 180,
     "TRACKING_COOKIE_DAYS": 30,

@@ -1,5 +1,6 @@
 """Mail that came in: each message is kept as it came before anything is made of it (X6, X10)."""
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.apps import apps
@@ -34,6 +35,11 @@ class MailState(models.TextChoices):
 REVIEWED = (MailState.REVIEW, MailState.FAILED)
 ASIDE = (MailState.IGNORED, MailState.DISCARDED)
 ON_A_CASE = (MailState.APPLIED, MailState.REQUEST_MADE)
+
+
+def _raw_until() -> datetime | None:
+    days = settings.THROUGHLINE["RAW_MAIL_DAYS"]
+    return clock.now() - timedelta(days=days) if days else None
 
 
 class Mailbox(models.Model):
@@ -86,6 +92,11 @@ class InboundMessageQuerySet(models.QuerySet["InboundMessage"]):
 
     def on_a_case(self) -> "InboundMessageQuerySet":
         return self.filter(state__in=ON_A_CASE)
+
+    def long_handled(self) -> "InboundMessageQuerySet":
+        """On a case for so long that nobody needs them as they came; none where all are kept."""
+        until = _raw_until()
+        return self.on_a_case().filter(state_since__lt=until) if until else self.none()
 
 
 class InboundMessage(Machine):
@@ -221,6 +232,12 @@ class InboundMessage(Machine):
     @step(REVIEWED, MailState.REQUEST_MADE, who=[any_representative], writes=["why"])
     def make_request(self):
         """A representative makes a request of it (X10)."""
+
+    @property
+    def has_raw(self) -> bool:
+        """Whether it can still be had as it came."""
+        until = _raw_until()
+        return not (until and self.state in ON_A_CASE and self.state_since < until)
 
     @step(REVIEWED, MailState.DISCARDED, who=[any_representative], check=[reason], writes=["why"])
     def discard(self):

@@ -16,7 +16,7 @@ from requests_app import (
     report_counting,
     stale,
 )
-from requests_app.mail_in import imap, processing
+from requests_app.mail_in import imap, processing, store
 from requests_app.report_models import ReportCount
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,12 @@ log = logging.getLogger(__name__)
 def purge_forms() -> int:
     """Forms of the public page older than seven days go, with their files (X10)."""
     return public_intake.purge()
+
+
+@shared_task
+def purge_mail() -> int:
+    """Mails that have long been on their case are no longer kept as they came (X10)."""
+    return store.purge()
 
 
 @shared_task

@@ -58,3 +58,9 @@ def store(
             before = InboundMessage.objects.get(mailbox=mailbox, uid_validity=uid_validity, uid=uid)
         return before
     return message
+
+
+def purge() -> int:
+    """Mails long on their case are kept as what was read of them, no longer as they came; says
+    how many. What waits, was set aside or was not understood stays whole."""
+    return InboundRaw.objects.filter(message__in=InboundMessage.objects.long_handled()).delete()[0]

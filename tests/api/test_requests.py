@@ -16,6 +16,7 @@ from tests.factories import ContactFactory, Office, UserFactory
 from tests.walk import STANDARD_YES, to_awaiting, to_pending, to_planning
 from workflow import clock
 from workflow.models import ApiCall, Event
+from workflow.tasks import purge_calls
 
 Api = Callable[[Any], APIClient]
 PDF = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
@@ -472,6 +473,15 @@ def test_the_same_key_for_something_else_is_422(api: Api, office: Office) -> Non
     request = Request.objects.get()
     path = f"/api/v1/requests/{request.reference}/actions/comment/"
     assert client.post(path, {"text": "x"}, HTTP_IDEMPOTENCY_KEY="k-1").status_code == 422
+
+
+def test_a_key_is_forgotten_after_a_week(api: Api, office: Office) -> None:
+    client = api(office.rep)
+    client.post("/api/v1/requests/", words(office), HTTP_IDEMPOTENCY_KEY="k-1")
+    assert purge_calls() == 0
+    with clock.acting_at(clock.now() + timedelta(days=7, minutes=1)):
+        assert purge_calls() == 1
+    assert not ApiCall.objects.exists()
 
 
 def test_keys_are_each_persons_own(api: Api, office: Office) -> None:

@@ -1,5 +1,6 @@
 """The review list, one message, its actions, and mail in the conversation of a request."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,10 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from asd.models import Agency, Contact
 from notifications.models import Notice
 from requests_app.models import BlockedSender, CaseEntry, InboundMessage, Request
+from requests_app.tasks import purge_mail
 from tests.browser import barriers
 from tests.factories import ContactFactory, Office, UserFactory
 from tests.mail_in.letters import PDF, deliver, letter
 from tests.mail_in.test_routing import answered
+from workflow import clock
 from workflow.registry import actions_of
 
 
@@ -92,6 +95,30 @@ def test_the_message_as_it_came_is_a_download_that_nothing_runs(
     assert answer["Content-Disposition"].startswith("attachment;")
     assert "sandbox" in answer["Content-Security-Policy"]
     assert answer["X-Content-Type-Options"] == "nosniff"
+
+
+def test_long_after_it_is_on_a_case_it_is_no_longer_kept_as_it_came(
+    message: InboundMessage, office: Office, rep: Client, settings: Any
+) -> None:
+    """What was read of it and its files stay; what waits for somebody stays whole, however old."""
+    request = office.request()
+    waiting = deliver(letter(sender="Kim <kim@new.example>", subject="Another line"))
+    act(rep, message, "attach", reference=request.reference, public="yes")
+    days = settings.THROUGHLINE["RAW_MAIL_DAYS"]
+    with clock.acting_at(clock.now() + timedelta(days=days - 1)):
+        assert purge_mail() == 0
+        assert f"/mail/{message.pk}/raw/" in rep.get(request.get_absolute_url()).text
+    with clock.acting_at(clock.now() + timedelta(days=days, minutes=1)):
+        settings.THROUGHLINE = {**settings.THROUGHLINE, "RAW_MAIL_DAYS": 0}
+        assert purge_mail() == 0
+        settings.THROUGHLINE = {**settings.THROUGHLINE, "RAW_MAIL_DAYS": days}
+        assert purge_mail() == 1
+        assert purge_mail() == 0
+        page = rep.get(request.get_absolute_url()).text
+    assert f"/mail/{message.pk}/raw/" not in page
+    assert "Not kept: run.exe" in page
+    assert rep.get(f"/mail/{message.pk}/raw/").status_code == 404
+    assert rep.get(f"/mail/{waiting.pk}/raw/").status_code == 200
 
 
 def test_it_is_put_on_a_case_as_the_customers_message(

@@ -1,0 +1,16 @@
+"""What the ground floor tidies by the clock."""
+
+from datetime import timedelta
+
+from celery import shared_task
+from django.conf import settings
+
+from workflow import clock
+from workflow.models import ApiCall
+
+
+@shared_task
+def purge_calls() -> int:
+    """Answers kept for an Idempotency-Key go when nobody asks again any more; says how many."""
+    until = clock.now() - timedelta(days=settings.THROUGHLINE["API_CALL_DAYS"])
+    return ApiCall.objects.filter(at__lt=until).delete()[0]
