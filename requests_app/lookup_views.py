@@ -12,10 +12,10 @@ from requests_app.views import plain_text_only
 @login_required
 @plain_text_only
 @require_GET
-def names(request: HttpRequest, kind: str) -> HttpResponse:
+def names(request: HttpRequest, what: str) -> HttpResponse:
     """Names that fit what has been typed so far, for the box's list."""
-    if kind not in KINDS:
+    if what not in KINDS:
         raise Http404
-    rows = matching(kind, request.user, request.GET.get(kind, ""))[:SHOWN]
-    options = ((label(kind, row),) for row in rows)
+    rows = matching(what, request.user, request.GET.get(what, ""))[:SHOWN]
+    options = ((label(what, row),) for row in rows)
     return HttpResponse(format_html_join("", '<option value="{}">', options))

@@ -8,7 +8,7 @@ urlpatterns = [
     # /requests/
     path("requests/", views.request_list, name="requests_list"),
     path("requests/bulk/", views.request_bulk, name="requests_bulk"),
-    path("requests/lookup/<slug:kind>/", lookup_views.names, name="requests_lookup"),
+    path("requests/lookup/<slug:what>/", lookup_views.names, name="requests_lookup"),
     # /requests/new/
     path("requests/new/", views.request_new, name="requests_new"),
     path("requests/new/contacts/", views.intake_contacts, name="requests_new_contacts"),

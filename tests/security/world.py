@@ -144,6 +144,7 @@ class World:
             "pk": next((str(v) for k, v in pk.items() if k in pattern), "1"),
             "step": "retire",
             "kind": "csv",
+            "what": "agency",
             "number": "1",
             "key": "00000000-0000-4000-8000-000000000000",
             "signed": "no-such-signature",
