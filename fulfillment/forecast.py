@@ -35,6 +35,7 @@ TAIL = 20
 ALONE = 1.5
 TICK = 1 / 48
 ANY_STEP = -9
+LATEST = 3000
 
 
 class History(NamedTuple):
@@ -394,12 +395,15 @@ class View:
 
     def _alike(self, one: Open, age: float) -> Cell:
         """What cases still took that were of about that age when they came to the step."""
-        rows = np.flatnonzero(self.h.step == one.step)[-3000:]
-        if not self.case_done[rows].any():
-            rows = np.arange(len(self.h.step))[-3000:]
-        apart = (np.log1p(self.aged[rows]) - np.log1p(age)) / 0.4
-        weight = self._weights(rows, one.group, one.kind) * (np.exp(-0.5 * apart**2) + 0.01)
-        return Cell(self.remained[rows], self.h.then[rows], self.case_done[rows], weight)
+        for rows in (np.flatnonzero(self.h.step == one.step), np.arange(len(self.h.step))):
+            latest = rows[-LATEST:]
+            if self.case_done[latest].any():
+                break
+        else:  # many of the latest are going on still
+            latest = np.flatnonzero(self.case_done)[-LATEST:]
+        apart = (np.log1p(self.aged[latest]) - np.log1p(age)) / 0.4
+        weight = self._weights(latest, one.group, one.kind) * (np.exp(-0.5 * apart**2) + 0.01)
+        return Cell(self.remained[latest], self.h.then[latest], self.case_done[latest], weight)
 
     def whole(self, group: int, kind: int) -> Cell:
         """How long cases took from beginning to end."""

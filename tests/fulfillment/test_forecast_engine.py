@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 
 from fulfillment.calibration import Calibration, Fates
 from fulfillment.event_log import BadLog, read
-from fulfillment.forecast import ANY_STEP, DONE, UNKNOWN, Axis, Cell, History, Open, View
+from fulfillment.forecast import ANY_STEP, DONE, LATEST, UNKNOWN, Axis, Cell, History, Open, View
 from fulfillment.replay import Replay, replay, scores
 from tests.fulfillment.event_logs import made
 
@@ -350,3 +350,16 @@ def test_a_log_that_does_not_exist_or_is_too_short(tmp_path: Path) -> None:
 def test_a_step_nobody_has_left_yet_borrows_from_the_others() -> None:
     view = View(one_after_the_other(), 1187.0)
     assert view.walk(Open(case=60, step=99, since=1186.0, group=0, kind=0), 1) is not None
+
+
+def test_thousands_that_just_came_in_do_not_hide_the_finished_ones() -> None:
+    done = one_after_the_other()
+    now = 1000.0 + 180.0 + 7.0
+    waiting = history([(100 + n, 0, now - 1.0, np.inf, UNKNOWN) for n in range(LATEST + 100)])
+    both = History._make(np.concatenate(pair) for pair in zip(done, waiting, strict=True))
+    view = View(both, now)
+    one = next(o for o in view.open_cases() if o.case == 100)
+    found = view.ways(one)
+    assert found is not None
+    assert np.isfinite(found).all()
+    assert (found[:, 1] >= found[:, 0]).all()
