@@ -28,7 +28,7 @@ from workflow import clock
 from workflow.models import Event
 
 MARKS = ("MARK-INTERNAL", "MARK-FINDING", "MARK-HOLD", "MARK-PLAN")
-QUERIES = 23
+QUERIES = 16
 PDF = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
 
 

@@ -344,7 +344,11 @@ def test_requests_that_sound_alike_are_shown_in_triage_and_can_be_the_same(
     page = client.get(again.get_absolute_url())
     assert [r.reference for r in similar_to(again)] == [first.reference]
     assert "Asked for already?" in page.content.decode()
-    assert f"We have this already as {first.reference}" in page.content.decode()
+    assert first.title in page.content.decode()
+    form = client.get(
+        f"{again.get_absolute_url()}?form=same_as&other={first.pk}", headers={"HX-Request": "true"}
+    )
+    assert f"We have this already as {first.reference}" in form.content.decode()
     do(again, "same_as", office.rep, other=first.pk, reason="We have this already.")
     assert (again.state, again.outcome) == (S.DECLINED, "duplicate")
     assert again.links_out.get().target == first
