@@ -22,13 +22,11 @@ FLAGS = [
 ]
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-RUN_AXE = """async tags => {
-  const found = await axe.run(document, {runOnly: {type: "tag", values: tags}});
+RUN_AXE = """async only => {
+  const found = await axe.run(document, {runOnly: only, resultTypes: ["violations"]});
   return found.violations.map(v =>
     v.id + ": " + v.help + " at " + v.nodes.map(n => n.target.join(" ")).join(", "));
 }"""
-
-
 AT_REST = """() => Promise.all(document.getAnimations()
   .filter(a => a.effect.getComputedTiming().endTime !== Infinity)
   .map(a => a.finished.catch(() => null)))"""
@@ -38,7 +36,14 @@ def barriers(page: Any) -> list[str]:
     """What axe-core finds against WCAG 2.2 AA on this page, one sentence each."""
     page.evaluate(AT_REST)  # halfway through a change of colour nothing has its contrast
     page.evaluate(AXE.read_text())  # evaluated from outside, so the page's own policy stays strict
-    return list(page.evaluate(RUN_AXE, WCAG))
+    return list(page.evaluate(RUN_AXE, {"type": "tag", "values": WCAG}))
+
+
+def too_pale(page: Any, scheme: str) -> list[str]:
+    """What has too little contrast in this colour scheme, on a page that was tested in another."""
+    page.evaluate("theme => { document.documentElement.dataset.bsTheme = theme; }", scheme)
+    page.evaluate(AT_REST)
+    return list(page.evaluate(RUN_AXE, {"type": "rule", "values": ["color-contrast"]}))
 
 
 @pytest.fixture(scope="session")
