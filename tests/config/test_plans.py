@@ -5,6 +5,9 @@ A page that is a list of its own has its rows in `PAGES`: who asks, for which ad
 
 import pytest
 
+from notifications import delivery
+from requests_app import archive
+from requests_app.models import Request
 from tests.plans import growing
 
 PAGES = [
@@ -73,6 +76,21 @@ def test_a_page_reads_and_sorts_no_more_than_it_shows(at_scale, who, address, qu
     assert found, "the page asks the database for nothing"
     if growing(found):
         pytest.fail(f"{address} costs more the more there is:\n{growing(found)}", pytrace=False)
+
+
+@pytest.mark.parametrize(
+    ("few", "index"),
+    [
+        (lambda: archive.due(730)[:1], "request_unarchived"),
+        (lambda: Request.objects.filter(archived_at__isnull=False), "request_archived"),
+        (lambda: delivery.due().order_by("next_try_at", "pk")[:100], "notice_due"),
+    ],
+    ids=["to archive", "archived", "notices due"],
+)
+def test_a_few_among_many_are_found_by_their_own_index(at_scale, few, index):
+    found = at_scale.explained(*few().query.sql_with_params())
+    assert index in str(found.plan)
+    assert found.faults == []
 
 
 # The harness itself: what it must find, and what it must let pass

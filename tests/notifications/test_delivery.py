@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from notifications import delivery, outbox, tasks
@@ -275,15 +275,6 @@ def test_the_command_sends_everything_that_is_due(post: Post, event: Any, capsys
     call_command("send_pending")
     assert len(post.messages) == 3
     assert "3 notices tried" in capsys.readouterr().out
-
-
-def test_the_sweep_asks_an_index_and_not_the_whole_history(event: Any) -> None:
-    """Old notices are many, waiting ones are few."""
-    queue(event)
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        plan = delivery.due().order_by("next_try_at", "pk").explain()
-    assert "notice_due" in plan
 
 
 def test_a_mail_put_together_here_reads_as_it_was_meant(event: Any, post: Post) -> None:

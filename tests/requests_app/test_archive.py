@@ -6,7 +6,7 @@ from threading import Barrier, Thread
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, connection, connections, transaction
+from django.db import IntegrityError, connections, transaction
 from django.test import Client
 
 from config.invariants import CHECKS
@@ -202,19 +202,6 @@ def test_the_task_follows_the_policy(office, settings):
     assert archive_closed() == 0
     settings.THROUGHLINE = {**settings.THROUGHLINE, "ARCHIVE_DAYS": DAYS}
     assert archive_closed() == 1
-
-
-def test_the_next_one_to_archive_is_found_by_its_index(office):
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-    assert "request_unarchived" in archive.due(DAYS)[:1].explain()
-
-
-def test_a_few_archived_ones_are_found_among_many_closed(office):
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-    few = Request.objects.filter(archived_at__isnull=False)
-    assert "request_archived" in few.explain()
 
 
 @pytest.mark.django_db(transaction=True)
