@@ -1,19 +1,14 @@
 """Where the time of the hottest pages goes: `make bench ARGS="profile --size 100000"`.
 
 Asks every page in one process through Django's own client, takes the costliest by CPU time and
-profiles them with cProfile: own time by part of the program, then by function.
+profiles them with pyinstrument: from the page down, branches below a share left out.
 """
 
 import argparse
-import cProfile
-import io
-import os
-import pstats
 import statistics
 import subprocess
 import sys
 import time
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +16,8 @@ from bench._report import put
 from bench._stand import FOLDER, desk_of, say, stand
 from config.servers import ROOT
 
-PARTS = (
-    ("templates", ("django/template/", "django/utils/safestring", "django/utils/html")),
-    ("translation, formats, dates", ("django/utils/",)),
-    ("queries: building", ("django/db/models/sql", "django/db/models/query", "django/db/models")),
-    ("queries: running", ("django/db/", "psycopg2", "cursor")),
-    ("forms and filters", ("django/forms", "django_filters")),
-    ("addresses", ("django/urls",)),
-    ("API", ("rest_framework",)),
-    ("rest of Django", ("/django/",)),
-    ("the program", (str(ROOT) + "/",)),
-)
+INTERVAL = 0.0005  # seconds between two looks
+SHARE = 0.03  # of the whole; a branch below it is not drawn
 
 
 def main(words: list[str]) -> None:
@@ -40,7 +26,6 @@ def main(words: list[str]) -> None:
     parser.add_argument("--size", type=int, default=100_000)
     parser.add_argument("--pages", type=int, default=3, help="how many of the costliest")
     parser.add_argument("--times", type=int, default=20, help="how often each is asked")
-    parser.add_argument("--lines", type=int, default=12, help="functions shown for each")
     parser.add_argument("--write", type=Path, default=FOLDER / "profile.md")
     given = parser.parse_args(words)
     with stand() as made:
@@ -49,8 +34,7 @@ def main(words: list[str]) -> None:
         try:
             desk_of(made, name)
             done = subprocess.run(  # noqa: S603 - a fresh process: Django reads its database once
-                [sys.executable, "-m", "bench.profile", str(given.pages), str(given.times),
-                 str(given.lines)],
+                [sys.executable, "-m", "bench.profile", str(given.pages), str(given.times)],
                 cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True,
                 env=made.of(name, DJANGO_SETTINGS_MODULE="config.settings"),
             )  # fmt: skip
@@ -113,52 +97,24 @@ class Pages:
             spent.append(time.process_time() - began)
         return statistics.median(spent) * 1000, queries
 
-    def profile(self, who: str, path: str, times: int) -> pstats.Stats:
-        watch = cProfile.Profile()
-        for _ in range(times):
-            watch.enable()
-            self.ask(who, path)
-            watch.disable()
-        return pstats.Stats(watch, stream=io.StringIO())
+    def profile(self, who: str, path: str, times: int) -> str:
+        """The tree of calls, with shares of the time of all these pages."""
+        from pyinstrument import Profiler
+        from pyinstrument.renderers import ConsoleRenderer
+
+        watch = Profiler(interval=INTERVAL)
+        with watch:
+            for _ in range(times):
+                self.ask(who, path)
+        session = watch.last_session
+        assert session is not None
+        drawn = ConsoleRenderer(
+            show_all=True, time="percent_of_total", processor_options={"filter_threshold": SHARE}
+        )
+        return drawn.render(session)
 
 
-def part_of(place: str) -> str:
-    """Which part of the program a function belongs to, by its file."""
-    for name, marks in PARTS:
-        if any(mark in place for mark in marks):
-            return name
-    return "Python itself"
-
-
-def told(stats: pstats.Stats, times: int, lines: int) -> str:
-    """Own time by part, and the functions with the most of it, in milliseconds per page."""
-    table: Any = stats.stats  # type: ignore[attr-defined]
-    parts: dict[str, float] = defaultdict(float)
-    for (file, _, function), (_, _, own, _, _) in table.items():
-        parts[part_of(f"{file} {function}")] += own
-    whole = sum(parts.values()) or 1.0
-    out = ["    own ms   share  part"]
-    for name, own in sorted(parts.items(), key=lambda pair: -pair[1]):
-        out.append(f"  {own / times * 1000:8.2f}  {own / whole:6.1%}  {name}")
-    out += ["", "    own ms  with callees  calls  function"]
-    hottest = sorted(table.items(), key=lambda pair: -pair[1][2])[:lines]
-    for (file, line, function), (_, calls, own, total, _) in hottest:
-        where = _short(file, line, function)
-        ms = f"  {own / times * 1000:8.2f}  {total / times * 1000:12.2f}"
-        out.append(f"{ms}  {calls / times:5.0f}  {where}")
-    return "\n".join(out)
-
-
-def _short(file: str, line: int, function: str) -> str:
-    if file.startswith("~"):
-        return function
-    short = file.removeprefix(f"{ROOT}/").rpartition("site-packages/")[2]
-    if os.sep in short and short.startswith("/"):
-        short = Path(short).name
-    return f"{short}:{line} {function}"
-
-
-def report(pages: int, times: int, lines: int) -> str:
+def report(pages: int, times: int) -> str:
     """Every page's CPU time and queries, then the profiles of the costliest."""
     asked = Pages()
     costs = [(name, who, path, *asked.cost(who, path, times)) for name, who, path in asked.paths]
@@ -166,9 +122,8 @@ def report(pages: int, times: int, lines: int) -> str:
     out = ["| page | CPU ms | queries |", "| --- | --: | --: |"]
     out += [f"| {name} | {ms:.1f} | {queries} |" for name, _, _, ms, queries in costs]
     for name, who, path, _, _ in costs[:pages]:
-        stats = asked.profile(who, path, times)
         out += ["", f"### {name[0].upper()}{name[1:]}", "", "```text"]
-        out += [told(stats, times, lines), "```"]
+        out += [asked.profile(who, path, times), "```"]
     return "\n".join(out) + "\n"
 
 
@@ -176,4 +131,4 @@ if __name__ == "__main__":
     import django
 
     django.setup()
-    sys.stdout.write(report(*map(int, sys.argv[1:4])))
+    sys.stdout.write(report(*map(int, sys.argv[1:3])))
