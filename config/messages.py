@@ -11,11 +11,16 @@ from django.conf import settings
 from django.template import Engine, engines
 from django.template.base import FilterExpression, Node, NodeList, Variable
 from django.templatetags.i18n import BlockTranslateNode, TranslateNode
+from django.utils import translation
+from django.utils.functional import Promise
+
+from workflow.registry import actions_of
 
 ROOT = Path(settings.BASE_DIR)
 # Every file that a customer can come to read, directly or by mail.
 TEMPLATES = ("notifications", "tracking", "intake")
-PAGES = ("503_away.html",)
+PAGES = ("400.html", "403_csrf.html", "404.html", "500.html", "503.html", "503_away.html")
+PLACES = ("customer", "proposal-page")  # of actions that customers are offered
 CODE = (
     "notifications/*.py",
     "requests_app/tracking*.py",
@@ -24,6 +29,7 @@ CODE = (
     "requests_app/public_views.py",
     "requests_app/customer_*.py",
     "requests_app/case_models.py",
+    "requests_app/files.py",
     "requests_app/states.py",
     "fulfillment/forecast_models.py",
     "requests_app/mail_in/*.py",
@@ -31,6 +37,7 @@ CODE = (
     "discovery/actions/answers.py",
     "discovery/answer*.py",
     "workflow/templatetags/throughline.py",
+    "config/middleware.py",
 )
 STAFF_ONLY = ("_log.html",)
 CALLS = {"gettext", "gettext_lazy", "_", "__"}
@@ -50,7 +57,7 @@ class Message:
 def for_customers() -> dict[Message, str]:
     """Every message that customers read, with the first file that says it."""
     found: dict[Message, str] = {}
-    for path, message in [*_in_templates(), *_in_code()]:
+    for path, message in [*_in_templates(), *_in_code(), *_in_actions()]:
         found.setdefault(message, str(path.relative_to(ROOT)))
     return found
 
@@ -74,11 +81,15 @@ def _in_nodes(thing: Any, seen: set[int]) -> Iterator[Message]:
         plural, _ = thing.render_token_list(thing.plural) if thing.plural else ("", [])
         yield Message(singular, plural, str(thing.message_context or "").strip("\"'"))
     elif isinstance(thing, TranslateNode):
-        said = thing.filter_expression.var
-        yield Message(str(said.literal), context=str(thing.message_context or "").strip("\"'"))
+        said = getattr(thing.filter_expression.var, "literal", None)
+        if said is not None:  # else it is a variable, and its text comes from elsewhere
+            yield Message(str(said), context=str(thing.message_context or "").strip("\"'"))
     elif isinstance(thing, Variable):
         if thing.translate and isinstance(thing.literal, str):
             yield Message(thing.literal)
+    elif isinstance(thing, Promise):  # _("...") handed to a tag or an included template
+        with translation.override(None):
+            yield Message(str(thing))
     elif isinstance(thing, FilterExpression):
         yield from _in_nodes([thing.var, thing.filters], seen)
     elif isinstance(thing, dict):
@@ -97,6 +108,15 @@ def _in_code() -> Iterator[tuple[Path, Message]]:
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Call):
                     yield from ((path, message) for message in _in_call(node))
+
+
+def _in_actions() -> Iterator[tuple[Path, Message]]:
+    """What the buttons of customers say, and why one of them may be refused."""
+    for made in actions_of("requests_app.request"):
+        if made.place in PLACES:
+            where = Path(made.run.__code__.co_filename)
+            for text in (made.label, *(rule.sentence for rule in made.given)):
+                yield where, Message(text)
 
 
 def _in_call(call: ast.Call) -> Iterator[Message]:

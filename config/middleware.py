@@ -5,9 +5,12 @@ from collections.abc import Callable
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.translation import gettext_lazy
 from psycopg2.errors import QueryCanceled
 
-TOO_MUCH = "This asks for more than can be found in reasonable time. Narrow it, and try once more."
+TOO_MUCH = gettext_lazy(
+    "This asks for more than can be found in reasonable time. Narrow it, and try once more."
+)
 
 
 class PrivatePages:

@@ -3,13 +3,14 @@
 import hashlib
 import unicodedata
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import puremagic
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext as _
 
 from requests_app.models import Attachment, CaseEntry, Request
 from workflow import clock
@@ -44,20 +45,25 @@ def check_upload(upload: "UploadedFile | File[bytes]") -> tuple[str, str]:
     suffix = PurePosixPath(name).suffix.lower()
     limit = settings.THROUGHLINE["MAX_UPLOAD_MB"]
     if suffix not in ALLOWED:
-        raise ValidationError(f"{name}: files of this type cannot be attached.")
+        raise _refused(_("%(name)s: files of this type cannot be attached."), name)
     if not upload.size:
-        raise ValidationError(f"{name}: the file is empty.")
+        raise _refused(_("%(name)s: the file is empty."), name)
     if upload.size > limit * 1024 * 1024:
-        raise ValidationError(f"{name}: larger than {limit} MB.")
+        raise _refused(_("%(name)s: larger than %(limit)s MB."), name, limit=limit)
     upload.seek(0)
     head = upload.read(4096)
     upload.seek(0)
     if suffix in SNIFFED:
         found = {SAME.get(m.extension, m.extension) for m in _matches(head)}
         if SAME.get(suffix, suffix) not in found:
-            raise ValidationError(f"{name}: the content is not what the name says.")
+            raise _refused(_("%(name)s: the content is not what the name says."), name)
     content_type = {".pdf": "application/pdf", ".png": "image/png", ".jpg": "image/jpeg"}
     return name, content_type.get(SAME.get(suffix, suffix), "application/octet-stream")
+
+
+def _refused(sentence: str, name: str, **facts: Any) -> ValidationError:
+    """Why a file is not kept, in the language of whoever sends it."""
+    return ValidationError(sentence, params={"name": name, **facts})
 
 
 def _matches(head: bytes) -> list[puremagic.PureMagicWithConfidence]:
@@ -102,7 +108,7 @@ def store(
             uploaded_at=clock.now(),
         )
     except OSError as error:
-        raise ValidationError(f"{name}: could not be stored. Try again later.") from error
+        raise _refused(_("%(name)s: could not be stored. Try again later."), name) from error
 
 
 def store_bytes(

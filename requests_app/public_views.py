@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -32,6 +33,7 @@ def _private(response: HttpResponse, referrer: str = "same-origin") -> HttpRespo
 
 
 def _page(request: HttpRequest, name: str, status: int = 200, **context: Any) -> HttpResponse:
+    context["LANGUAGE_CODE"] = get_language()  # else the frame takes it for a page of the staff
     return _private(render(request, f"intake/{name}.html", context, status=status))
 
 

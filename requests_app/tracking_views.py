@@ -182,7 +182,7 @@ def tracked_action(
     except InvalidFacts as error:
         return _page(request, req, visitor, 422, bound=(name, error.form))
     except Refused as refusal:
-        return _refused(request, req, visitor, _(str(refusal)))
+        return _refused(request, req, visitor, _why(refusal))
     except PermissionDenied:
         return _refused(request, req, visitor, _("Only whoever asked for it can do this."))
     messages.success(request, SAID.get(name, _("Done.")))
@@ -197,6 +197,13 @@ SAID: dict[str, Any] = {
     "remove_follower": translation.gettext_lazy("They are told nothing more, and their link ends."),
     "rate": translation.gettext_lazy("Thank you for telling us."),
 }
+
+
+def _why(refusal: Refused) -> str:
+    """The refusal for customers: each sentence in their language, no state of ours by name."""
+    if refusal.code == "wrong_state":
+        return _("This is not possible any more.")
+    return " ".join(_(sentence) for sentence in refusal.sentences)
 
 
 def _refused(
