@@ -15,7 +15,7 @@ django.setup()
 from django.conf import settings  # noqa: E402 - after setup
 from django.db import connection  # noqa: E402
 
-from bench._people import GROUP, PEOPLE, covered, session_of  # noqa: E402
+from bench._people import BARE, GROUP, PEOPLE, covered, session_of  # noqa: E402
 from bench.floor.models import MAKE  # noqa: E402
 from config.celery import app  # noqa: E402
 from fulfillment.models import ProviderGroup  # noqa: E402
@@ -55,6 +55,7 @@ def desk() -> dict[str, Any]:
         "group": group.pk,
         "slug": group.slug,
         "sessions": {name: session_of(person) for name, person in people.items()},
+        "bare sessions": {name: session_of(person, BARE) for name, person in people.items()},
         "busy": list(Request.objects.filter(pk__in=busy).values_list("pk", "reference")),
         "rows": list(own.order_by("-pk").values_list("pk", flat=True)[:2000]),
         "agency": agency.pk,

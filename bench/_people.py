@@ -8,13 +8,14 @@ from workflow.models import User
 
 PEOPLE = ("rep", "lead", "specialist", "billing")
 GROUP = "network-services"
+PROGRAM, BARE = "workflow.accounts.Accounts", "django.contrib.auth.backends.ModelBackend"
 
 
-def session_of(person: User) -> str:
+def session_of(person: User, backend: str = PROGRAM) -> str:
     """The key of a fresh session, as after signing in."""
     store = SessionStore()
     store["_auth_user_id"] = str(person.pk)
-    store["_auth_user_backend"] = "django.contrib.auth.backends.ModelBackend"
+    store["_auth_user_backend"] = backend
     store["_auth_user_hash"] = person.get_session_auth_hash()
     store.create()
     return str(store.session_key)

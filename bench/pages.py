@@ -171,13 +171,14 @@ class Round:
                 self.kinds[name] = kind
                 kept = self.series.setdefault((desk.size, name), Series())
                 session = desk.found["sessions"][who]
+                bare_session = desk.found["bare sessions"][who]
                 began = time.perf_counter()
                 own = self._many(pool, desk.program, session, what, kept)
                 together = time.perf_counter() - began
                 for _, location in own:
                     desk.follow(name, location)
                 bare = self._many(
-                    pool, desk.floor_port, session, lambda d=desk, k=kind: d.floor(k), kept
+                    pool, desk.floor_port, bare_session, lambda d=desk, k=kind: d.floor(k), kept
                 )
                 if counts:
                     kept.own += [took for took, _ in own]

@@ -7,7 +7,10 @@ from django.utils.functional import SimpleLazyObject
 
 from requests_app.glance import QUEUES, open_work, sum_of
 from requests_app.models import InboundMessage
-from workflow.models import User
+from workflow.models import SAVED_FILTERS, User
+from workflow.written import Written
+
+TO_REVIEW = Written(lambda: InboundMessage.objects.to_review().order_by().only("pk"))
 
 
 def _rail(user: User, path: str) -> list[dict[str, Any]]:
@@ -47,9 +50,19 @@ def _rail(user: User, path: str) -> list[dict[str, Any]]:
 def _mail(user: User) -> list[dict[str, Any]]:
     """Mail that waits for a representative; an auditor reads it too."""
     if user.is_representative or user.is_superuser:
-        count = InboundMessage.objects.to_review().count()
-        return [{"label": "Mail to review", "href": "/mail/", "count": count}]
+        return [{"label": "Mail to review", "href": "/mail/", "count": TO_REVIEW.count()}]
     return [{"label": "Mail to review", "href": "/mail/"}] if user.is_auditor else []
+
+
+def _person(user: User) -> dict[str, Any]:
+    """What the top bar says of who is signed in, and offers them."""
+    name = str(user)
+    return {
+        "name": name,
+        "initial": (user.get_short_name() or user.username)[:1].upper(),
+        "takes_in": user.is_representative or user.is_superuser,
+        "administers": user.is_staff,
+    }
 
 
 def _leads_to(entry: dict[str, Any], path: str) -> bool:
@@ -83,7 +96,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         return {}
     return {
         "rail": SimpleLazyObject(lambda: _rail(user, request.path)),
+        "person": SimpleLazyObject(lambda: _person(user)),
         "saved_filters": SimpleLazyObject(
-            lambda: list(user.saved_filters.filter(page=request.path))
+            lambda: SAVED_FILTERS.instances(person=user.pk, page=request.path)
         ),
     }

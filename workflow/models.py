@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from workflow import clock
 from workflow.leave_models import Leave  # noqa: F401 - Django finds models here
+from workflow.written import Written
 
 if TYPE_CHECKING:
     from notifications.outbox import Recipient
@@ -69,7 +70,7 @@ class User(AbstractUser):
     @cached_property
     def own_memberships(self) -> list[Any]:
         """Its places in provider groups of fulfillment, groups read: once per account object."""
-        return list(self.memberships.select_related("group__calendar").order_by("group__name"))
+        return _PLACES.instances(person=self.pk)
 
     @property
     def oversees(self) -> bool:
@@ -85,6 +86,23 @@ class User(AbstractUser):
     def led_group_ids(self) -> set[int]:
         """The provider groups this person leads."""
         return {m.group_id for m in self.own_memberships if m.is_lead}
+
+
+def _places(person: int) -> models.QuerySet[Any]:
+    """Which model has a person's places is the stage app's to say."""
+    related: Any = User._meta.get_field("memberships").related_model
+    return (  # type: ignore[no-any-return]
+        related.objects.filter(user=person)
+        .select_related("group__calendar")
+        .order_by("group__name")
+    )
+
+
+def _saved(person: int, page: str) -> models.QuerySet["SavedFilter"]:
+    return SavedFilter.objects.filter(user=person, page=page)
+
+
+_PLACES, SAVED_FILTERS = Written(_places), Written(_saved)
 
 
 class ApiToken(models.Model):
