@@ -31,7 +31,7 @@ run: $(VENV)/.run node_modules/.done
 
 test: $(VENV)/.dev node_modules/.done
 	@test -x "$${CHROMIUM:-/usr/bin/chromium}" || { echo "The browser tests need Chromium: apt-get install chromium (or set CHROMIUM)."; exit 1; }
-	$(SERVERS) exec -- $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(SERVERS) exec -- $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks -r fER $(ARGS)
 
 faults: $(VENV)/.dev node_modules/.done
 	$(SERVERS) exec -- $(BIN)/python -m pytest -m "faults or soak" $(ARGS)
