@@ -5,13 +5,14 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
+from django.db.models import Exists, OuterRef
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from requests_app.models import Request
+from requests_app.models import CaseEntry, Request
 from tests.factories import MembershipFactory, Office
 from workflow.models import SAVED_FILTERS, SavedFilter
-from workflow.written import Written
+from workflow.written import OneOf, Written
 
 NEWER = Written(
     lambda since, title: (
@@ -40,9 +41,36 @@ def test_it_makes_the_instances_that_the_queryset_makes(office: Office):
     assert NEWER.count(since=since, title="Chair") == 1
 
 
+CHOSEN = Written(
+    lambda keys, day: (
+        Request.objects.filter(OneOf("pk", keys), created_at__date__lte=day)
+        .select_related("agency")
+        .only("title", "state", "agency__name")
+        .annotate(told=Exists(CaseEntry.objects.filter(case__request=OuterRef("pk"))))
+        .order_by("pk")
+    ),
+    planned=True,
+)
+
+
+def test_a_row_is_read_as_it_is_and_made_when_it_is_wanted(office: Office):
+    made = [office.request(title=f"Desk {n}") for n in range(3)]
+    keys = [row.pk for row in made]
+    for wanted in (keys[:2], keys, []):  # planned at the first, whatever the keys of the next
+        rows = CHOSEN.as_read(keys=wanted, day=timezone.now().date())
+        assert [row.title for row in rows] == [f"Desk {n}" for n in range(len(wanted))]
+        assert [row.made for row in rows] == made[: len(wanted)]
+    row = CHOSEN.as_read(keys=keys, day=timezone.now().date())[0]
+    with CaptureQueriesContext(connection) as seen:
+        assert (row.agency.name, row.told) == (office.agency.name, False)
+    assert not seen.captured_queries
+    Request.objects.filter(pk=made[0].pk).update(title="Chair")
+    assert CHOSEN.as_read(keys=keys, day=timezone.now().date())[0].facts != row.facts
+
+
 def test_only_plain_values_can_be_left_open():
     with pytest.raises(TypeError):
-        NEWER.count(since=[timezone.now()], title="Desk")
+        NEWER.count(since=timezone.now(), title=None)
 
 
 def test_a_text_that_looks_like_a_statement_is_a_text(office: Office):
