@@ -20,6 +20,7 @@ from workflow.paging import CappedPaginator
 class ApiRequestFilter(RequestFilter):
     """The filters of the list, by code and slug instead of id; nothing is left out unasked."""
 
+    same_form = False  # which groups there are to choose depends on who asks
     agency = django_filters.ModelChoiceFilter(
         queryset=Agency.objects.all(), to_field_name="code", label="Agency code"
     )
@@ -35,11 +36,11 @@ class ApiRequestFilter(RequestFilter):
     representative = django_filters.CharFilter(field_name="representative__username")
     specialist = django_filters.CharFilter(field_name="specialist__username")
 
-    def __init__(self, data: Any = None, *args: Any, request: Any, **kwargs: Any) -> None:
+    def __init__(self, data: Any = None, queryset: Any = None, *, request: Any) -> None:
         given = data.copy() if data is not None else QueryDict(mutable=True)
         for name, value in {"scope": "all", "status": "any", "sort": "-created"}.items():
             given.setdefault(name, value)
-        super().__init__(given, *args, request=request, **kwargs)
+        super().__init__(given, queryset, request=request)
 
 
 class RequestPages(Pages):

@@ -63,6 +63,12 @@ class BulkForm(forms.Form):
         posted: Any = self.data
         return list(posted.getlist("requests"))
 
+    @property
+    def chosen(self) -> list[str]:
+        """The references of those selected that this person may see."""
+        fields: dict[str, Any] = self.fields
+        return [reference for reference, _ in fields["requests"].choices] if self.is_bound else []
+
     def clean_requests(self) -> list[str]:
         chosen = self.cleaned_data["requests"]
         if len(self._selected()) > MANY:

@@ -13,6 +13,23 @@ from requests_app.states import Kind, Priority
 from workflow import clock
 
 
+def standing_at(
+    closed_at: datetime | None,
+    paused_since: datetime | None,
+    due_at: datetime | None,
+    at_risk_at: datetime | None,
+) -> str:
+    """How a clock with these columns stands at this moment."""
+    now = clock.now()
+    if closed_at is not None:
+        return "done"
+    if paused_since is not None:
+        return "paused"
+    if due_at is not None and due_at < now:
+        return "late"
+    return "risk" if at_risk_at is not None and at_risk_at <= now else ""
+
+
 class Clocked(models.Model):
     """The columns of a clock. Computed from the events by requests_app/targets.py alone, so that
     lists sort and filter by them (F1)."""
@@ -59,14 +76,7 @@ class Clocked(models.Model):
     @property
     def standing(self) -> str:
         """At this moment: "done", "paused", "late", "risk" (75 % of its time gone), or ""."""
-        now = clock.now()
-        if self.closed_at is not None:
-            return "done"
-        if self.is_paused:
-            return "paused"
-        if self.due_at is not None and self.due_at < now:
-            return "late"
-        return "risk" if self.at_risk_at is not None and self.at_risk_at <= now else ""
+        return standing_at(self.closed_at, self.paused_since, self.due_at, self.at_risk_at)
 
     @property
     def is_overdue(self) -> bool:

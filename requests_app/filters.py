@@ -14,6 +14,7 @@ from requests_app.lookup import LookupField
 from requests_app.models import Request, RequestQuerySet
 from requests_app.querysets import FINISHED, UNASSIGNED
 from requests_app.states import CLOSED_STATES, LANES, Kind, Priority, State
+from workflow.facets import Light
 from workflow.models import User
 
 LANE_NAMES = {
@@ -85,8 +86,10 @@ class LookupFilter(django_filters.Filter):
     field_class = LookupField
 
 
-class RequestFilter(django_filters.FilterSet):
+class RequestFilter(Light, django_filters.FilterSet):
     """The filters of the list, the saved filters, the export and the feed: one place."""
+
+    same_form = True
 
     q = django_filters.CharFilter(method="search", label="Search", max_length=100)
     scope = django_filters.ChoiceFilter(
@@ -148,16 +151,23 @@ class RequestFilter(django_filters.FilterSet):
         model = Request
         fields: list[str] = []
 
-    def __init__(self, data: Any, *args: Any, request: Any, **kwargs: Any) -> None:
+    def __init__(self, data: Any, queryset: Any, *, request: Any) -> None:
         self.user = request.user
         given = data.copy() if data is not None else QueryDict(mutable=True)
         given.setdefault("scope", default_scope(self.user))
         given.setdefault("status", "any" if given.getlist("state") else "open")
         given.setdefault("sort", "first")
-        super().__init__(given, *args, request=request, **kwargs)
+        super().__init__(given, queryset, request=request)
         for field in self.form.fields.values():
             if isinstance(field, LookupField):
                 field.user = self.user
+
+    @property
+    def facts(self) -> tuple[Any, ...]:
+        """All that its form shows apart from the search box, which is drawn each time."""
+        given = [(name, self.data.getlist(name)) for name in self.filters if name != "q"]
+        names = [getattr(field.widget, "shown", None) for field in self.form.fields.values()]
+        return (given, names, str(self.form.errors) if self.form.errors else "")
 
     def beside(self) -> dict[str, Any]:
         """The filters that a page keeps folded until one of them is set."""

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.search import SearchQuery, SearchVectorExact, SearchVectorField
@@ -11,6 +12,7 @@ from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, Value
 
 from requests_app.states import CLOSED_STATES, OPEN, S
+from workflow.written import Written
 
 if TYPE_CHECKING:
     from requests_app.models import Request  # noqa: F401 - named by the class of the list
@@ -70,6 +72,23 @@ class AmongKeys(models.Func):
         super().__init__(key, ArraySubquery(rows))
 
 
+def _represented(person: int) -> models.QuerySet[Any, Any]:
+    """Whom somebody represents: own agencies, those of nobody, colleagues they stand in for."""
+    agencies: Any = apps.get_model("asd", "Agency").objects.order_by()
+    own = agencies.filter(Q(representative=person) | Q(deputy=person))
+    return own.values_list(Value("own"), "pk").union(
+        agencies.filter(representative=None).values_list(Value("nobodys"), "pk"),
+        get_user_model()
+        .objects.filter(deputy=person)
+        .order_by()
+        .values_list(Value("person"), "pk"),
+        all=True,
+    )
+
+
+_REPRESENTED = Written(_represented)
+
+
 class RequestQuerySet(models.QuerySet["Request"]):
     """Named lists. Every page, feed, export and API call starts from `visible_to`."""
 
@@ -88,7 +107,7 @@ class RequestQuerySet(models.QuerySet["Request"]):
 
     def on_team_q(self, user: "User") -> Q:
         """On whose discovery team a person is or was (D5), as a condition."""
-        teams = self._records("discoveries").filter(team__user=user)
+        teams = self._records("discoveries").filter(team__user=user).order_by()
         return Q(AmongKeys("pk", teams.values("request")))
 
     def _records(self, relation: str) -> Any:
@@ -111,15 +130,7 @@ class RequestQuerySet(models.QuerySet["Request"]):
         """The same as a condition. Whose they are is looked up first: with plain keys the
         database knows how many rows to expect, and finds few of them as fast as many.
         """
-        agencies = self._records("agency")
-        found = agencies.filter(Q(representative=user) | Q(deputy=user)).values_list(
-            Value("own"), "pk"
-        )
-        found = found.union(
-            agencies.filter(representative=None).values_list(Value("nobodys"), "pk"),
-            get_user_model().objects.filter(deputy=user).values_list(Value("person"), "pk"),
-            all=True,
-        )
+        found = _REPRESENTED.tuples(person=user.pk)
         keys: dict[str, list[int]] = {"own": [], "nobodys": [], "person": [user.pk]}
         for what, pk in found:
             keys[what].append(pk)

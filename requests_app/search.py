@@ -13,7 +13,8 @@ from django.views.decorators.http import require_GET
 from asd.models import Agency, Contact
 from requests_app.models import Request, RequestQuerySet
 from requests_app.querysets import said, words_of
-from requests_app.views import NOT_LISTED, plain_text_only
+from requests_app.rows import read
+from requests_app.views import plain_text_only
 from workflow.models import User
 
 SHOWN = 25
@@ -77,6 +78,11 @@ def alike(user: User, text: str) -> RequestQuerySet:
     )
 
 
+def _first(rows: RequestQuerySet) -> list[int]:
+    """The keys of those shown, and of one more."""
+    return list(rows.values_list("pk", flat=True)[: SHOWN + 1])
+
+
 @login_required
 @plain_text_only
 @require_GET
@@ -90,9 +96,9 @@ def search(request: HttpRequest) -> HttpResponse:
         return redirect(direct)
     context: dict[str, Any] = {"q": text, "cut": cut}
     if text:
-        found = list(by_words(user, text).for_list().defer(*NOT_LISTED)[: SHOWN + 1])
-        if not found and words_of(text):
-            found = list(alike(user, text).for_list().defer(*NOT_LISTED)[:SHOWN])
-            context["alike"] = bool(found)
-        context |= {"found": found[:SHOWN], "more": len(found) > SHOWN}
+        keys = _first(by_words(user, text))
+        if not keys and words_of(text):
+            keys = _first(alike(user, text))[:SHOWN]
+            context["alike"] = bool(keys)
+        context |= {"found": read(keys[:SHOWN]), "more": len(keys) > SHOWN}
     return render(request, "search.html", context)

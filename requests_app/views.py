@@ -23,6 +23,7 @@ from requests_app.intake_forms import IntakeForm
 from requests_app.models import Attachment, Request
 from requests_app.onboarding import take_in_at_the_desk
 from requests_app.pages import for_page, page_context, print_context, table
+from requests_app.rows import listed
 from requests_app.states import S
 from workflow.actors import as_actor
 from workflow.exports import csv_response
@@ -76,16 +77,15 @@ def plain_text_only(view: View) -> View:
 @require_GET
 def request_list(request: HttpRequest) -> HttpResponse:
     """What this person may see, narrowed, ordered, exported (D14, F1)."""
-    rows = Request.objects.visible_to(request.user).for_list().defer(*NOT_LISTED)
-    visible = with_current_customer(rows)
+    visible = Request.objects.visible_to(request.user)
     filtered = RequestFilter(request.GET, queryset=visible, request=request)
     if request.GET.get("export") == "csv":
-        return csv_response(filtered.qs.iterator(chunk_size=1000), COLUMNS, "requests.csv")
-    page = page_of(filtered.qs, request.GET.get("page"), PER_PAGE, in_order=True)
+        rows = with_current_customer(filtered.qs.for_list().defer(*NOT_LISTED))
+        return csv_response(rows.iterator(chunk_size=1000), COLUMNS, "requests.csv")
     context = {
         "filter": filtered,
-        "page": page,
-        "bulk": None if request.user.is_auditor else BulkForm(user=request.user),
+        "page": page_of(listed(filtered.qs), request.GET.get("page"), PER_PAGE),
+        "may_pick": not request.user.is_auditor,
         "sorted": filtered.form["sort"].value(),
         **filtered.beside(),
     }
@@ -94,13 +94,21 @@ def request_list(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @plain_text_only
-@require_POST
+@require_http_methods(["GET", "POST"])
 def request_bulk(request: HttpRequest) -> HttpResponse:
-    """The same for many: each row through the same door, each with its own answer (X5, X8)."""
+    """The same for many: each row through the same door, each with its own answer (X5, X8).
+
+    GET gives the fields alone, for the list that unfolds them.
+    """
+    if request.method == "GET":
+        shown = {"bulk": BulkForm(user=request.user)}
+        return render(request, "requests_app/_bulk_fields.html", shown)
     form = BulkForm(request.POST, user=request.user)
     context: dict[str, Any] = {"form": form, "back": _back(request, reverse("requests_list"))}
-    if not form.is_valid():
-        return render(request, "requests_app/bulk.html", context, status=422)
+    asked = "ask" in request.POST and bool(form.chosen)  # the fields, where no script fetched them
+    if asked or not form.is_valid():
+        context |= {"bulk": form, "asked": asked}
+        return render(request, "requests_app/bulk.html", context, status=200 if asked else 422)
     context["results"] = carry_out(form, request.user)
     context["done"] = sum(1 for result in context["results"] if result.done)
     return render(request, "requests_app/bulk.html", context)

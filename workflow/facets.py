@@ -1,13 +1,44 @@
-"""Choices of a list's filter: those that occur in the list, however many there are elsewhere."""
+"""Filters of lists: made cheaply, with the choices that occur in the list."""
 
 from collections.abc import Iterator
-from typing import Any
+from copy import copy
+from typing import Any, ClassVar
 
 from django.db.models import TextField, Value
 from django.db.models.functions import Cast
 from django.utils.functional import cached_property
 
 from workflow.paging import MOST
+
+
+class Light:
+    """For a FilterSet of many filters: django-filter copies every one of them in depth and makes
+    their form's class anew for each page, though neither differs from one page to the next.
+
+    `same_form` says that no field depends on who asks; only then is the form's class made once.
+    """
+
+    same_form: ClassVar[bool] = False
+    base_filters: Any
+    _classes: ClassVar[dict[type, Any]] = {}
+
+    def __init__(self, data: Any, queryset: Any, *, request: Any, prefix: Any = None) -> None:
+        self.is_bound, self.data, self.queryset = data is not None, data, queryset
+        self.request, self.form_prefix = request, prefix
+        self.filters = {name: self._own(made) for name, made in self.base_filters.items()}
+
+    def _own(self, made: Any) -> Any:
+        own = copy(made)
+        own.model, own.parent = self.queryset.model, self
+        own.method = made.method  # binds it to this copy
+        return own
+
+    def get_form_class(self) -> Any:
+        """The class of the form, once where it is the same for everybody."""
+        if not self.same_form:
+            return super().get_form_class()  # type: ignore[misc]
+        kept = self._classes
+        return kept.get(type(self)) or kept.setdefault(type(self), super().get_form_class())  # type: ignore[misc]
 
 
 class Occurring:

@@ -1,6 +1,6 @@
 """Pages of lists that cost the same however long the list is: nothing counts past a thousand."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.core.paginator import Page, Paginator
@@ -32,7 +32,7 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
         if isinstance(rows, QuerySet):
             counted = rows if self.in_order else rows.order_by()
             return counted[: MOST + 1].count()
-        return rows.count() if isinstance(rows, Chained) else len(rows)
+        return rows.count() if isinstance(rows, Chained | Keyed) else len(rows)
 
     @cached_property
     def count(self) -> int:
@@ -75,6 +75,29 @@ class Chained:
         """All of them, for an export."""
         yield from self.first.iterator(chunk_size)
         yield from self.rest.iterator(chunk_size)
+
+
+class Keyed:
+    """Rows that are found by their keys, a thousand and one at most, and read a page at a time.
+
+    One statement counts and orders; `read` gets the keys of the page and gives its rows, by a
+    statement whose joins are none of the list's business.
+    """
+
+    def __init__(self, found: QuerySet[Any], read: Callable[[list[Any]], list[Any]]) -> None:
+        self.found, self.read = found, read
+
+    @cached_property
+    def keys(self) -> list[Any]:
+        """The keys of the rows in the list's order, as far as anybody pages."""
+        return list(self.found.values_list("pk", flat=True)[: MOST + 1])
+
+    def count(self) -> int:
+        """How many there are, counted up to a thousand and one."""
+        return len(self.keys)
+
+    def __getitem__(self, part: slice) -> list[Any]:
+        return self.read(self.keys[part])
 
 
 def page_of(rows: Any, number: Any, size: int, in_order: bool = False) -> Page[Any]:

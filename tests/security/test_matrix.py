@@ -66,7 +66,7 @@ AUDIENCE: dict[str, tuple[set[str], int]] = {
     "requests_report": STAFF,
     "requests_reports_count": POST_ONLY,
     "requests_list": STAFF,
-    "requests_bulk": POST_ONLY,
+    "requests_bulk": STAFF,
     "requests_lookup": STAFF,
     "requests_new": (REPRESENT, 403),
     "requests_new_contacts": (REPRESENT, 403),
