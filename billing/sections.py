@@ -48,18 +48,18 @@ def billing_section(request: Request, user: "User") -> dict[str, Any]:
 # What hangs on a request in billing
 
 
-@hangs_on(REQUEST, "billing_cases")
+@hangs_on(REQUEST, "billing_cases", steps=True)
 def _cases(about: Marks) -> QuerySet[Any]:
     cases = BillingCase.objects.filter(request=about.pk)
     return cases.select_related("purchase_order", "initiated_by")
 
 
-@hangs_on(REQUEST, "billing_cases__lines")
+@hangs_on(REQUEST, "billing_cases__lines", steps=True)
 def _lines(about: Marks) -> QuerySet[Any]:
     return ChargeLine.objects.filter(case__request=about.pk).select_related(*OF_LINE)
 
 
-@hangs_on(REQUEST, "service_updates")
+@hangs_on(REQUEST, "service_updates", steps=True)
 def _updates(about: Marks) -> QuerySet[Any]:
     updates = ServiceUpdate.objects.filter(request=about.pk)
     return updates.select_related("service", "requested_by")

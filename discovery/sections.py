@@ -121,7 +121,7 @@ def parts_section(request: Request, user: "User") -> dict[str, Any]:
 # What hangs on a request in discovery
 
 
-@hangs_on(REQUEST, "discoveries")
+@hangs_on(REQUEST, "discoveries", steps=True)
 def _discoveries(about: Marks) -> QuerySet[Any]:
     every = Discovery.objects.filter(request=about.pk)
     return every.select_related("outcome_service", "outcome_group", "earlier_proposal")
@@ -138,27 +138,27 @@ def _findings(about: Marks) -> QuerySet[Any]:
     return found.select_related("author", "attachment")
 
 
-@hangs_on(REQUEST, "discoveries__team")
+@hangs_on(REQUEST, "discoveries__team", steps=True)
 def _team(about: Marks) -> QuerySet[Any]:
     return TeamMember.objects.filter(discovery__request=about.pk).select_related("user")
 
 
-@hangs_on(REQUEST, "proposals")
+@hangs_on(REQUEST, "proposals", steps=True)
 def _proposals(about: Marks) -> QuerySet[Any]:
     return Proposal.objects.filter(request=about.pk).select_related("pdf", "evidence")
 
 
-@hangs_on(REQUEST, "proposals__lines")
+@hangs_on(REQUEST, "proposals__lines", steps=True)
 def _proposal_lines(about: Marks) -> QuerySet[Any]:
     return ProposalLine.objects.filter(proposal__request=about.pk).select_related("part_rate")
 
 
-@hangs_on(REQUEST, "proposals__purchase_orders")
+@hangs_on(REQUEST, "proposals__purchase_orders", steps=True)
 def _orders(about: Marks) -> QuerySet[Any]:
     return PurchaseOrder.objects.filter(request=about.pk).select_related("attachment")
 
 
-@hangs_on(REQUEST, "part_lines")
+@hangs_on(REQUEST, "part_lines", steps=True)
 def _part_lines(about: Marks) -> QuerySet[Any]:
     lines = PartLine.objects.filter(request=about.pk)
     return lines.select_related("part", "rate__part", "substitute_for")
@@ -169,6 +169,6 @@ def _receipts(about: Marks) -> QuerySet[Any]:
     return PartReceipt.objects.filter(line__request=about.pk).select_related("by")
 
 
-@hangs_on(REQUEST, "proposed_services")
+@hangs_on(REQUEST, "proposed_services", steps=True)
 def _proposed(about: Marks) -> QuerySet[Any]:
     return Service.objects.filter(origin_request=about.pk)

@@ -9,6 +9,7 @@ from fulfillment import accuracy, burndown, capacity
 from fulfillment.actions.moving import moves_of_slot
 from fulfillment.models import (
     ChargeDecision,
+    Membership,
     PlanItem,
     ScheduledDay,
     ScheduleEntry,
@@ -20,7 +21,7 @@ from requests_app.states import FULFILLMENT, S
 from workflow import clock
 from workflow.models import Event
 from workflow.registry import section
-from workflow.together import Marks, hangs_on
+from workflow.together import Marks, at_hand, hangs_on
 
 if TYPE_CHECKING:
     from workflow.models import User
@@ -126,14 +127,20 @@ def tests_section(request: Request, user: "User") -> dict[str, Any]:
 # What hangs on a request in fulfillment
 
 
-@hangs_on(REQUEST, "schedule_entries")
+@hangs_on(REQUEST, "schedule_entries", steps=True)
 def _entries(about: Marks) -> QuerySet[Any]:
     return ScheduleEntry.objects.filter(request=about.pk)
 
 
-@hangs_on(REQUEST, "schedule_entries__days")
+@hangs_on(REQUEST, "schedule_entries__days", steps=True)
 def _days(about: Marks) -> QuerySet[Any]:
     return ScheduledDay.objects.filter(entry__request=about.pk)
+
+
+@at_hand(REQUEST, "leads")
+def _leads(about: Marks) -> QuerySet[Any]:
+    leads = Membership.objects.filter(group=about.provider_group_id, is_lead=True)
+    return leads.select_related("user")
 
 
 @hangs_on(REQUEST, "slot_moves")
@@ -141,7 +148,7 @@ def _slot_moves(about: Marks) -> QuerySet[Any]:
     return moves_of_slot(about.content_type, about.pk)
 
 
-@hangs_on(REQUEST, "plan_items")
+@hangs_on(REQUEST, "plan_items", steps=True)
 def _items(about: Marks) -> QuerySet[Any]:
     return PlanItem.objects.filter(request=about.pk).select_related("assignee")
 
@@ -158,7 +165,7 @@ def _plan_events(about: Marks) -> QuerySet[Any]:
     return own.order_by("number").only("name", "at", "changes", "facts")
 
 
-@hangs_on(REQUEST, "test_runs")
+@hangs_on(REQUEST, "test_runs", steps=True)
 def _runs(about: Marks) -> QuerySet[Any]:
     runs = TestRun.objects.filter(request=about.pk)
     return runs.select_related("tester", "evidence__case__request")

@@ -50,27 +50,57 @@ def enqueue(
     """
     if event is None and not key:
         raise ValueError("A notice belongs to an event or has a key.")
-    by_address = {r.address.casefold(): r for r in recipients if r.address}
-    keys = {address: f"{key}:{address}" if key else None for address in by_address}
+    rows = _notices(event, template, recipients, context, suppressed=suppressed, key=key)
     if key:
-        said = set(Notice.objects.filter(key__in=keys.values()).values_list("key", flat=True))
-        by_address = {a: r for a, r in by_address.items() if keys[a] not in said}
-    state = Notice.State.SUPPRESSED if suppressed else Notice.State.QUEUED
+        keys = [row.key for row in rows]
+        said = set(Notice.objects.filter(key__in=keys).values_list("key", flat=True))
+        rows = [row for row in rows if row.key not in said]
+    return _put_out(rows, suppressed=suppressed, key=key)
+
+
+def enqueue_all(
+    event: Any,
+    told: Iterable[tuple[str, Iterable[Recipient], dict[str, Any]]],
+    *,
+    suppressed: bool = False,
+) -> list[Notice]:
+    """Everything that one event promises, by one statement: template, to whom, and its facts."""
     rows = [
+        row
+        for template, recipients, context in told
+        for row in _notices(event, template, recipients, context, suppressed=suppressed)
+    ]
+    return _put_out(rows, suppressed=suppressed)
+
+
+def _notices(
+    event: Any,
+    template: str,
+    recipients: Iterable[Recipient],
+    context: dict[str, Any],
+    *,
+    suppressed: bool,
+    key: str = "",
+) -> list[Notice]:
+    by_address = {r.address.casefold(): r for r in recipients if r.address}
+    return [
         Notice(
             event=event,
-            key=keys[address],
+            key=f"{key}:{address}" if key else None,
             template=template,
             address=r.address,
             recipient_name=r.name,
             recipient=r.user,
             language=r.language,
             context={**context, **r.context},
-            state=state,
+            state=Notice.State.SUPPRESSED if suppressed else Notice.State.QUEUED,
             created_at=event.at if event else timezone.now(),
         )
         for address, r in by_address.items()
     ]
+
+
+def _put_out(rows: list[Notice], *, suppressed: bool, key: str = "") -> list[Notice]:
     notices = Notice.objects.bulk_create(rows, ignore_conflicts=bool(key))
     if notices and not suppressed:
         ids = [str(n.pk) for n in notices]

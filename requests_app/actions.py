@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from requests_app import (
     answers,
     archive,
+    at_hand,
     customer_actions,
     forms,
     link_actions,
@@ -35,6 +36,7 @@ from workflow.registry import NothingForm, ReasonForm, action
 REQUEST = "requests_app.request"
 __all__ = [
     "archive",
+    "at_hand",
     "customer_actions",
     "link_actions",
     "mail_actions",
@@ -120,19 +122,20 @@ def triage(
 def _keep_decision(request: Request, by: Actor, decided: str, service: Any, why: str) -> None:
     """Write what triage decided on the request, before and after on record."""
     kind = decided if decided in Kind.values else ""
-    group = service.provider_group if service else request.provider_group
+    group = request.provider_group
+    if service and service.provider_group_id != request.provider_group_id:
+        group = service.provider_group
     changes = {
         "kind": [request.kind, kind],
         "service": [str(request.service or ""), str(service or "")],
         "provider_group": [str(request.provider_group or ""), str(group or "")],
     }
-    request.kind, request.service, request.provider_group = kind, service, group
-    request.save(update_fields=["kind", "service", "provider_group"])
     record(
         request,
         "triage",
         by=by,
         reason=why,
+        sets={"kind": kind, "service": service, "provider_group": group},
         changes={k: v for k, v in changes.items() if v[0] != v[1]},
         facts={"decided": decided},
     )

@@ -64,4 +64,5 @@ def answer(request: Request, *, by: Actor, text: str, files: Iterable[Any] = ())
 @consequence("resume", "cancel", "decline", "fulfill", "notify_and_close", order=30)
 def close_questions(request: Request, actor: Actor, facts: dict[str, Any]) -> None:
     """Whoever resumes by hand goes on without an answer: nobody is reminded any more (X1)."""
-    Question.objects.filter(request=request).waiting().update(closed_at=clock.now())
+    if any(question.closed_at is None for question in request.questions.all()):
+        Question.objects.filter(request=request).waiting().update(closed_at=clock.now())

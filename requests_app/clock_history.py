@@ -30,7 +30,7 @@ def matters(event: Event) -> bool:
 
 def events_of(request: Any) -> list[Event]:
     """The events that matter, in order."""
-    return list(request.events.filter(_matters_q()).order_by("number"))
+    return list(request.events.filter(matters_q()).order_by("number"))
 
 
 def events_of_many(requests: list[Any]) -> dict[int, list[Event]]:
@@ -39,13 +39,14 @@ def events_of_many(requests: list[Any]) -> dict[int, list[Event]]:
     if not requests:
         return found
     stream = ContentType.objects.get_for_model(type(requests[0]))
-    rows = Event.objects.filter(_matters_q(), stream_type=stream, stream_id__in=list(found))
+    rows = Event.objects.filter(matters_q(), stream_type=stream, stream_id__in=list(found))
     for event in rows.order_by("stream_id", "number"):
         found[event.stream_id].append(event)
     return found
 
 
-def _matters_q() -> Q:
+def matters_q() -> Q:
+    """As `matters` says it of one."""
     return ~Q(source=F("target")) | Q(name__in=OWN) | Q(public=True, actor_kind="person")
 
 

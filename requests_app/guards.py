@@ -222,7 +222,7 @@ def link_given(request: "Request", facts: dict[str, Any]) -> bool:
 @check("day", "Book a slot for it within the 60 days.")
 def slot_booked(request: "Request", facts: dict[str, Any]) -> bool:
     """The action books before it knocks; without an active entry nothing is scheduled."""
-    return request.schedule_entries.booked().exists()
+    return any(entry.state == "booked" for entry in request.schedule_entries.all())
 
 
 @check("charge_expected", "Say whether a charge is expected.")

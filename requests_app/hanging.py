@@ -22,7 +22,7 @@ from workflow.together import Marks, hangs_on
 REQUEST = "requests_app.request"
 
 
-@hangs_on(REQUEST, "triage_decisions")
+@hangs_on(REQUEST, "triage_decisions", steps=True)
 def _triage(about: Marks) -> QuerySet[Any]:
     return TriageDecision.objects.filter(request=about.pk).select_related("by").order_by("pk")
 
@@ -32,7 +32,7 @@ def _ratings(about: Marks) -> QuerySet[Any]:
     return Rating.objects.filter(request=about.pk)
 
 
-@hangs_on(REQUEST, "questions")
+@hangs_on(REQUEST, "questions", steps=True)
 def _questions(about: Marks) -> QuerySet[Any]:
     return Question.objects.filter(request=about.pk)
 
@@ -42,7 +42,7 @@ def _reminders(about: Marks) -> QuerySet[Any]:
     return QuestionReminder.objects.filter(question__request=about.pk)
 
 
-@hangs_on(REQUEST, "watchers")
+@hangs_on(REQUEST, "watchers", steps=True)
 def _watchers(about: Marks) -> QuerySet[Any]:
     return Watcher.objects.filter(request=about.pk).select_related("contact", "user").order_by("pk")
 
@@ -92,18 +92,18 @@ def _undeliverable(about: Marks) -> QuerySet[Any]:
     return UndeliverableAddress.objects.filter(address__in=plain).order_by("address")
 
 
-@hangs_on(REQUEST, "agency__agreements")
+@hangs_on(REQUEST, "agency__agreements", steps=True)
 def _agreements(about: Marks) -> QuerySet[Any]:
     return Agreement.objects.filter(agency=about.agency_id)
 
 
-@hangs_on(REQUEST, "covered")
+@hangs_on(REQUEST, "covered", steps=True)
 def _covered(about: Marks) -> QuerySet[Any]:
     own = CoveredService.objects.filter(agreement__agency=about.agency_id, service=about.service_id)
     return own.select_related("agreement")
 
 
-@hangs_on(REQUEST, "rates")
+@hangs_on(REQUEST, "rates", steps=True)
 def _rates(about: Marks) -> QuerySet[Any]:
     return RateCardLine.objects.filter(
         agreement__agency=about.agency_id, service=about.service_id

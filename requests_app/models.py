@@ -35,6 +35,8 @@ from workflow.models import Event
 from workflow.together import read_with
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from notifications.outbox import Recipient
     from workflow.models import User
 
@@ -358,11 +360,11 @@ class Request(Process, Clocked):
         """D14: whether the requester is a current customer."""
         return self.agency.is_current()
 
-    def follow(self, event: Event) -> dict[str, list[Any]]:
+    def follow(self, events: "Sequence[Event]") -> dict[str, list[Any]]:
         """Its clock follows its history: see requests_app/targets.py (F1)."""
         from requests_app import targets
 
-        return targets.follow(self, event)
+        return targets.follow(self, events)
 
     def recipients(self, template: str, event: Event) -> list["Recipient"]:
         """Who is told by a notice: see requests_app/notices.py."""

@@ -9,6 +9,7 @@ from notifications.outbox import Recipient
 from requests_app.mail_in.addresses import reply_address, staff_reply_address
 from requests_app.tracking import sealed_url
 from requests_app.unsubscribing import sealed_unsubscribe
+from workflow.together import read_with
 
 if TYPE_CHECKING:
     from requests_app.models import Request
@@ -42,7 +43,10 @@ def _staff(request: "Request", user: "User | None", watcher: Any = None) -> list
 def customers(request: "Request", event: "Event") -> Iterable[Recipient]:
     """The requester and who watches, each but the one who wrote what is told (X9)."""
     author = event.facts.get("contact")
-    for watcher in request.watchers.select_related("contact", "user"):
+    watching = read_with(request, "watchers")
+    if watching is None:
+        watching = request.watchers.select_related("contact", "user")
+    for watcher in watching:
         contact = watcher.contact
         if contact is not None and contact.is_active and contact.pk != author:
             yield _contact(request, contact, watcher)
@@ -103,7 +107,10 @@ def leads(request: "Request", event: "Event") -> Iterable[Recipient]:
     group = request.provider_group
     if group is None:
         return
-    for membership in group.memberships.filter(is_lead=True).select_related("user"):
+    leading = read_with(request, "leads")
+    if leading is None:
+        leading = group.memberships.filter(is_lead=True).select_related("user")
+    for membership in leading:
         if membership.user_id != event.actor_id:
             yield from _staff(request, membership.user)
 
@@ -198,7 +205,8 @@ def recipients(request: "Request", template: str, event: "Event") -> list[Recipi
 
 def context(request: "Request", template: str, event: "Event") -> dict[str, Any]:
     """Plain facts for the templates; a notice is rendered when it is sent."""
-    entry = request.schedule_entries.active().first() if template == "scheduled" else None
+    every = request.schedule_entries.all() if template == "scheduled" else []
+    entry = next((one for one in every if one.is_active), None)
     offered = "proposal" in template or template == "changes_asked"
     proposal = request.proposals.order_by("version").last() if offered else None
     return {

@@ -1,12 +1,12 @@
 """The clock of a request: its targets in working time, from the SLA or the office's defaults (F1).
 
 The stored columns are a cache that `reckon` rebuilds at any time from events, agreement and
-calendar; nothing but `follow` and `retarget` writes them, and `manage.py verify` compares.
+calendar; nothing but `follow` and `retarget` sets them, and `manage.py verify` compares.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from asd.models import Agreement, CoveredService
@@ -14,8 +14,9 @@ from requests_app.clock_history import Pause, Story, events_of, matters, story_o
 from requests_app.clock_models import Escalation, TargetDefault
 from requests_app.states import CLOSED_STATES, Kind, Priority
 from workflow import clock
-from workflow.models import Event
-from workflow.worktime import Hours, add_time, hours_of, time_between
+from workflow.models import Calendar, Event
+from workflow.together import read_with
+from workflow.worktime import STANDARD, Hours, add_time, hours_of, time_between
 
 RESPONSE_HOURS = 8
 DEFAULT_HOURS = {
@@ -69,26 +70,59 @@ def reach(start: datetime, span: timedelta, pauses: Iterable[Pause], hours: Hour
 def target_of(request: Any, told: Story) -> Target:
     """By the agreement in force when it was sent to its group (at intake, until it is), else by
     the office's defaults. What a later agreement says does not move a promise already made."""
-    if request.service_id:
-        in_force = Agreement.objects.filter(agency=request.agency_id).in_force(told.routed_on)
-        line = (
-            CoveredService.objects.filter(agreement__in=in_force, service=request.service_id)
-            .select_related("agreement")
-            .order_by("-agreement__starts_on", "pk")
-            .first()
-        )
-        if line is not None:
-            assistance = request.kind == Kind.ASSISTANCE
-            span = line.assistance_hours if assistance else line.enhancement_hours
-            reference = line.agreement.reference
-            return Target(line.response_hours, span if request.kind else None, reference)
+    line = _agreed(request, told.routed_on) if request.service_id else None
+    if line is not None:
+        assistance = request.kind == Kind.ASSISTANCE
+        span = line.assistance_hours if assistance else line.enhancement_hours
+        reference = line.agreement.reference
+        return Target(line.response_hours, span if request.kind else None, reference)
     if not request.kind:
         return Target(RESPONSE_HOURS, None, OFFICE_DEFAULT)
-    row = TargetDefault.objects.filter(kind=request.kind, priority=request.priority).first()
+    row = _default(request)
     if row is not None:
         return Target(row.response_hours, row.fulfillment_hours, OFFICE_DEFAULT)
     span = DEFAULT_HOURS[Kind(request.kind)][Priority(request.priority)]
     return Target(RESPONSE_HOURS, span, OFFICE_DEFAULT)
+
+
+def _agreed(request: Any, day: date) -> CoveredService | None:
+    """What the agreement in force on that day promises for its service."""
+    read = read_with(request, "covered")
+    if read is None:
+        in_force = Agreement.objects.filter(agency=request.agency_id).in_force(day)
+        lines = CoveredService.objects.filter(agreement__in=in_force, service=request.service_id)
+        lines = lines.select_related("agreement").order_by("-agreement__starts_on", "pk")
+        return lines.first()
+    counting = [line for line in read if line.agreement.counts_on(day)]
+    return min(
+        counting, key=lambda one: (-one.agreement.starts_on.toordinal(), one.pk), default=None
+    )
+
+
+def _default(request: Any) -> TargetDefault | None:
+    """What the office promises for its kind and priority."""
+    read = read_with(request, "target_defaults")
+    if read is None:
+        read = TargetDefault.objects.filter(kind=request.kind, priority=request.priority)[:1]
+    same = (request.kind, request.priority)
+    return next((row for row in read if (row.kind, row.priority) == same), None)
+
+
+def _hours(request: Any) -> Hours:
+    """The working hours of its group; of the office where the group has none of its own."""
+    group = request.provider_group
+    own = group.calendar_id if group else None
+    read = read_with(request, "calendars")
+    if read is None:
+        hours = hours_of(group.calendar if own else None)
+        return hours if any(hours.week) else hours_of(None)
+    default = next((one for one in read if one.is_default), None)
+    hours = hours_of(next(one for one in read if one.pk == own)) if own else _hours_or(default)
+    return hours if any(hours.week) else _hours_or(default)
+
+
+def _hours_or(calendar: Calendar | None) -> Hours:
+    return hours_of(calendar) if calendar is not None else STANDARD
 
 
 def reckon(request: Any, events: Iterable[Event]) -> dict[str, Any]:
@@ -98,10 +132,7 @@ def reckon(request: Any, events: Iterable[Event]) -> dict[str, Any]:
     said to the customer.
     """
     told = story_of(events, request.created_at)
-    group = request.provider_group
-    hours = hours_of(group.calendar if group else None)
-    if not any(hours.week):
-        hours = hours_of(None)  # a group that never works keeps no promise of its own
+    hours = _hours(request)
     target = target_of(request, told)
     due = risk = None
     if target.fulfillment is not None:
@@ -128,12 +159,12 @@ def _markers(request: Any, values: dict[str, Any]) -> dict[str, Any]:
     """
     now = clock.now()
     moments = {AT_RISK: values["at_risk_at"], OVERDUE: values["due_at"]}
-    told = Escalation.objects.filter(
-        request=request, pass_number=request.pass_number, rearmed_at__isnull=True
-    )
-    ahead = [level for level, at in moments.items() if at is None or at > now]
-    told.filter(level__in=ahead).update(rearmed_at=now)
-    done = set(told.values_list("level", flat=True))
+    told = [one for one in _escalations(request) if one.pass_number == request.pass_number]
+    ahead = {level for level, at in moments.items() if at is None or at > now}
+    again = [one.pk for one in told if one.level in ahead]
+    if again:
+        Escalation.objects.filter(pk__in=again).update(rearmed_at=now)
+    done = {one.level for one in told} - ahead
     next_at = next((at for level, at in moments.items() if at and level not in done), None)
     running = values["paused_since"] is None
     return {
@@ -142,19 +173,34 @@ def _markers(request: Any, values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def follow(request: Any, event: Event) -> dict[str, list[Any]]:
+def _escalations(request: Any) -> list[Escalation]:
+    """What was told and counts still."""
+    read = read_with(request, "escalations")
+    if read is None:
+        read = list(Escalation.objects.filter(request=request, rearmed_at__isnull=True))
+    return [one for one in read if one.rearmed_at is None]
+
+
+def follow(request: Any, events: Sequence[Event]) -> dict[str, list[Any]]:
     """The one place where clocks are set: called for each event as it joins the history (F1).
 
-    Returns before and after of the due moments; they are recorded with the event.
+    Of the events the last is about to join, those before it have just joined. Sets the columns,
+    which the door saves; returns before and after of the due moments, recorded with the event.
     """
-    if not matters(event):
+    if not any(map(matters, events)):
         return {}
-    row = _fresh(request)
-    if row.state in CLOSED_STATES:
-        stopped = {"paused_since": None, "paused_for": "", "overdue": False, "alarm_at": None}
-        return _write(request, row, stopped)
-    values = reckon(row, [*events_of(row), event])
-    return _write(request, row, {**values, **_markers(row, values), "stale_since": None})
+    if request.state in CLOSED_STATES:
+        return _set(
+            request, {"paused_since": None, "paused_for": "", "overdue": False, "alarm_at": None}
+        )
+    values = reckon(request, [*_history(request), events[-1]])
+    return _set(request, {**values, **_markers(request, values), "stale_since": None})
+
+
+def _history(request: Any) -> list[Event]:
+    """The events of the clock; the door adds to those at hand whatever it writes."""
+    read = read_with(request, "history")
+    return events_of(request) if read is None else [event for event in read if matters(event)]
 
 
 def retarget(request: Any) -> dict[str, list[Any]]:
@@ -162,22 +208,26 @@ def retarget(request: Any) -> dict[str, list[Any]]:
 
     Returns before and after of the due moments that moved.
     """
-    row = _fresh(request)
+    row = type(request)._base_manager.get(pk=request.pk)
     if row.state in CLOSED_STATES:
-        return _write(request, row, {"stale_since": None})
-    values = reckon(row, events_of(row))
-    return _write(request, row, {**values, **_markers(row, values), "stale_since": None})
-
-
-def _fresh(request: Any) -> Any:
-    rows = type(request)._base_manager.select_related("provider_group__calendar")
-    return rows.get(pk=request.pk)
-
-
-def _write(request: Any, row: Any, values: dict[str, Any]) -> dict[str, list[Any]]:
+        values: dict[str, Any] = {"stale_since": None}
+    else:
+        values = reckon(row, events_of(row))
+        values |= {**_markers(row, values), "stale_since": None}
     changed = {name: value for name, value in values.items() if getattr(row, name) != value}
     if changed:
         type(request)._base_manager.filter(pk=row.pk).update(**changed)
-    for name, value in values.items():
+    _set(request, values)
+    return _said(row, changed)
+
+
+def _set(request: Any, values: dict[str, Any]) -> dict[str, list[Any]]:
+    changed = {name: value for name, value in values.items() if getattr(request, name) != value}
+    said = _said(request, changed)
+    for name, value in changed.items():
         setattr(request, name, value)
-    return {name: [getattr(row, name), changed[name]] for name in SAID if name in changed}
+    return said
+
+
+def _said(before: Any, changed: dict[str, Any]) -> dict[str, list[Any]]:
+    return {name: [getattr(before, name), changed[name]] for name in SAID if name in changed}

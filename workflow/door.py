@@ -2,16 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import models, transaction
+from django.db import connection, models, transaction
 
-from notifications.outbox import enqueue
-from workflow import clock
+from notifications.outbox import enqueue_all
+from workflow import clock, together
 from workflow.actors import Actor, as_actor
 from workflow.machine import Refused, Step, find_step
 from workflow.models import Event, Machine, User
@@ -42,13 +44,90 @@ def consequences_of(step: str) -> list[Consequence]:
     return [run for _, run in _consequences.get(step, [])]
 
 
+class Act:
+    """What one act of somebody holds until its transaction ends: the rows locked, by model and key.
+
+    Whoever asks for one of them again gets the same, with what was read with it.
+    """
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[type[models.Model], Any], Machine] = {}
+
+    def forget_written(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        """Before each statement: what was read of a table that is written counts no more."""
+        if sql.startswith("ROLLBACK"):
+            self.let_go()
+        for row in self.rows.values():
+            together.forget(row, sql)
+        return execute(sql, params, many, context)
+
+    def let_go(self) -> None:
+        """A part was undone: what the rows say may never have happened."""
+        for row in self.rows.values():
+            together.forget_all(row)
+        self.rows.clear()
+
+
+_act: ContextVar[Act | None] = ContextVar("act", default=None)
+
+
+@contextmanager
+def act() -> Iterator[None]:
+    """The transaction of one act: all of it or nothing. Within another it is a part of that one.
+
+    What goes wrong in a part ends the whole, unless the caller wraps it in an `atomic` of its own;
+    then the rows are read anew.
+    """
+    outer = _act.get()
+    if outer is not None:
+        try:
+            with transaction.atomic(savepoint=False):
+                yield
+        except BaseException:
+            outer.let_go()
+            raise
+        return
+    own = Act()
+    token = _act.set(own)
+    try:
+        with transaction.atomic(), connection.execute_wrapper(own.forget_written):
+            yield
+    finally:
+        _act.reset(token)
+
+
 def lock(subject: M) -> M:
-    """The fresh row, locked; the request it belongs to is locked first, so nobody deadlocks."""
+    """The fresh row, locked; the request it belongs to is locked first, so nobody deadlocks.
+
+    In an act the request is locked once, and what steps need is read with it.
+    """
     root = subject.stream()
+    top = _lock_root(root)
     if root is subject:
-        return type(subject)._base_manager.select_for_update(of=("self",)).get(pk=subject.pk)
-    type(root)._base_manager.select_for_update(of=("self",)).get(pk=root.pk)
-    return type(subject)._base_manager.select_for_update(of=("self",)).get(pk=subject.pk)
+        return top  # type: ignore[return-value]
+    row: M = type(subject)._base_manager.select_for_update(of=("self",)).get(pk=subject.pk)
+    for key in row._meta.concrete_fields:
+        if key.related_model is type(top) and getattr(row, key.attname) == top.pk:
+            key.set_cached_value(row, top)  # type: ignore[attr-defined]
+    return row
+
+
+def _lock_root(root: Machine) -> Machine:
+    now = _act.get()
+    held = _held(root)
+    if held is not None:
+        return held
+    row = type(root)._base_manager.select_for_update(of=("self",)).get(pk=root.pk)
+    if now is not None:
+        together.read_for_step(row)
+        now.rows[type(row), row.pk] = row
+    return row
+
+
+def _held(root: Machine) -> Any:
+    """The row as this act has it locked; None where it has not."""
+    now = _act.get()
+    return now.rows.get((type(root), root.pk)) if now is not None else None
 
 
 def advance(subject: M, step: str, *, by: User | Actor, reason: str = "", **facts: Any) -> M:
@@ -59,7 +138,7 @@ def advance(subject: M, step: str, *, by: User | Actor, reason: str = "", **fact
     ValidationError by field; then nothing has changed. Rights come first: strangers learn nothing.
     """
     actor = as_actor(by)
-    with transaction.atomic():
+    with act():
         row = lock(subject)
         declared = find_step(row, step)
         if declared is None:
@@ -95,32 +174,32 @@ def _take(row: Machine, declared: Step, actor: Actor, facts: dict[str, Any]) -> 
         row.state_since = clock.now()
     del row.__dict__["_guard_answers"]
     if row.stream() is row:
+        row.__dict__["_meanwhile"] = []  # events of consequences: the row is not saved yet
         for run in consequences_of(declared.name):
             run(row, actor, facts)
-    _save_and_record(row, before, declared, actor, facts)
-
-
-def _save_and_record(
-    row: Machine, before: dict[str, Any], declared: Step, actor: Actor, facts: dict[str, Any]
-) -> None:
     after = _fields(row)
     changed = [name for name, value in after.items() if value != before[name]]
-    if changed:
-        row.save(update_fields=changed)
-    record(
+    _write_down(
         row,
-        declared.name,
-        by=actor,
-        reason=facts.get("reason", ""),
-        source=before["state"],
-        target=row.state,
-        changes={
-            name: [before[name], after[name]]
-            for name in changed
-            if name not in ("state", "state_since")
-        },
-        facts={k: v for k, v in facts.items() if k != "reason" and k not in declared.writes},
-        tell=declared.tell,
+        Event(
+            name=declared.name,
+            source=before["state"],
+            target=row.state,
+            reason=facts.get("reason", ""),
+            changes=_plain(
+                {
+                    name: [before[name], after[name]]
+                    for name in changed
+                    if name not in ("state", "state_since")
+                }
+            ),
+            facts=_plain(
+                {k: v for k, v in facts.items() if k != "reason" and k not in declared.writes}
+            ),
+        ),
+        actor,
+        before,
+        declared.tell,
     )
 
 
@@ -136,52 +215,94 @@ def record(
     facts: dict[str, Any] | None = None,
     tell: tuple[str, ...] = (),
     public: bool = False,
+    sets: dict[str, Any] | None = None,
 ) -> Event:
     """Write one event on the subject's stream and the notices promised with it (X7).
 
     Verbs that move no state (a finding, a comment) record themselves with this. Call it in the
-    transaction of the change, with the stream's row locked.
+    transaction of the change, with the stream's row locked. `sets` are fields of the subject.
     """
-    actor = as_actor(by)
-    root = subject.stream()
     event = Event(
-        stream_type=ContentType.objects.get_for_model(root),
-        stream_id=root.pk,
-        subject_type=ContentType.objects.get_for_model(subject),
-        subject_id=subject.pk,
         name=name,
         source=source or getattr(subject, "state", ""),
         target=target or getattr(subject, "state", ""),
-        actor=actor.user,
-        actor_kind=actor.kind,
-        actor_name=actor.name,
         reason=reason,
         changes=_plain(changes or {}),
         facts=_plain(facts or {}),
         public=public,
-        at=clock.now(),
     )
-    event.changes = {**event.changes, **_plain(root.follow(event))}
-    last = (
-        Event.objects.filter(stream_type=event.stream_type, stream_id=event.stream_id)
-        .order_by("-number")
-        .values_list("number", "digest")
-        .first()
+    subject = _held(subject) or subject
+    before = _fields(subject)
+    for field, value in (sets or {}).items():
+        setattr(subject, field, value)
+    return _write_down(subject, event, as_actor(by), before, tell)
+
+
+def _write_down(
+    subject: Machine, event: Event, actor: Actor, before: dict[str, Any], tell: tuple[str, ...]
+) -> Event:
+    """The event joins its history, rows are saved as they are by now, notices are promised."""
+    root = subject.stream()
+    root = _held(root) or root
+    event.stream_type, event.stream_id = ContentType.objects.get_for_model(root), root.pk
+    event.subject_type, event.subject_id = ContentType.objects.get_for_model(subject), subject.pk
+    event.actor, event.actor_kind, event.actor_name = actor.user, actor.kind, actor.name
+    event.at = clock.now()
+    together.keep_fitting(root)
+    if root is subject:
+        _follow(root, event, before)
+    else:
+        _save(subject, before)
+        if "_meanwhile" not in root.__dict__:
+            _follow(root, event, _fields(root))
+    _chain(root, event)
+    told = {template: subject.recipients(template, event) for template in tell}
+    enqueue_all(
+        event,
+        [(t, people, subject.notice_context(t, event)) for t, people in told.items() if people],
+        suppressed=clock.in_the_past(),
     )
+    return event
+
+
+def _follow(root: Machine, event: Event, before: dict[str, Any]) -> None:
+    """What is computed from the history is brought up to date and saved with the rest of the row.
+
+    In a step of the row itself the events of its consequences wait for the step's own.
+    """
+    meanwhile = root.__dict__.pop("_meanwhile", [])
+    event.changes = {**event.changes, **_plain(root.follow([*meanwhile, event]))}
+    _save(root, before)
+
+
+def _save(row: Machine, before: dict[str, Any]) -> None:
+    changed = [name for name, value in _fields(row).items() if value != before[name]]
+    if changed:
+        row.save(update_fields=changed)
+
+
+def _chain(root: Machine, event: Event) -> None:
+    """Number and digest: the next of its history, which is locked."""
+    last = _last_of(root)
     event.number, event.previous_digest = (last[0] + 1, last[1]) if last else (1, "")
     event.digest = digest_of(event)
+    before = together.read_with(root, "history")
     event.save(force_insert=True)
-    for template in tell:
-        recipients = subject.recipients(template, event)
-        if recipients:
-            enqueue(
-                event,
-                template,
-                recipients,
-                subject.notice_context(template, event),
-                suppressed=clock.in_the_past(),
-            )
-    return event
+    if "_meanwhile" in root.__dict__:
+        root.__dict__["_meanwhile"].append(event)
+    if before is not None:
+        together.put(root, "history", [*before, event])
+        together.put(root, "last_event", [event])
+
+
+def _last_of(root: Machine) -> tuple[int, str] | None:
+    """Number and digest of the last event: at hand, or looked up."""
+    known = together.read_with(root, "last_event")
+    if known is not None:
+        return (known[0].number, known[0].digest) if known else None
+    own = ContentType.objects.get_for_model(root)
+    events = Event.objects.filter(stream_type=own, stream_id=root.pk).order_by("-number")
+    return events.values_list("number", "digest").first()
 
 
 def digest_of(event: Event) -> str:

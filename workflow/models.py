@@ -18,6 +18,8 @@ from workflow.leave_models import Leave  # noqa: F401 - Django finds models here
 from workflow.written import Written
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from notifications.outbox import Recipient
 
 
@@ -168,11 +170,12 @@ class Machine(models.Model):
         root = self.stream()
         return [] if root is self else root.recipients(template, event)
 
-    def follow(self, event: "Event") -> dict[str, list[Any]]:
-        """Bring up to date what is computed from this stream's history; `event` is about to join.
+    def follow(self, events: "Sequence[Event]") -> dict[str, list[Any]]:
+        """Set what is computed from this stream's history, of which the last event is about to join
+        and those before it have joined since it was called last.
 
-        Called by the door for every event, on the stream. Returns before and after of what
-        changed: it is recorded with the event.
+        Called by the door on the stream, which saves it. Returns before and after of what is to
+        be recorded with the event.
         """
         return {}
 

@@ -6,12 +6,11 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 from django.utils.datastructures import MultiValueDict
 from django.utils.functional import cached_property
 
 from workflow.actors import Actor, Who, as_actor
-from workflow.door import lock
+from workflow.door import act, lock
 from workflow.machine import Guard, Refused, Step, find_step
 from workflow.models import Machine, User
 
@@ -322,7 +321,7 @@ def perform(
     Refused, or InvalidFacts with the form. All or nothing.
     """
     actor = as_actor(by)
-    with transaction.atomic():
+    with act():
         row = lock(subject)
         if not exists(row, name):
             raise LookupError(name)

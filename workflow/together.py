@@ -3,10 +3,12 @@
 A page about one thing asks for some thirty sets of which most are empty. Each is an ordinary
 queryset, declared once by the app it belongs to; their texts are made once for a process, and the
 statement reads them all. The rows come back as the model instances that the querysets would make.
-Nothing here is kept beyond the instance that it was read for: who locks a row reads it anew.
+Nothing here is kept beyond the instance that it was read for: who locks a row reads it anew, and
+what a step has at hand is forgotten as soon as a table that it was read from is written.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -18,6 +20,7 @@ from weakref import WeakKeyDictionary
 
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, models
+from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
 from django.db.models.query import get_related_populators
 from psycopg2.extensions import AsIs
 
@@ -25,10 +28,13 @@ Make = Callable[["Marks"], models.QuerySet[Any]]
 Convert = Callable[[Any], Any]
 
 _sets: dict[str, dict[str, Make]] = {}
+_at_hand: dict[str, dict[str, Make]] = {}
 _prepared: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()  # by connection
 # stand in for the values of one reading in the texts, which are made once
 FIRST_MARK = -1_700_000_000
 MOST = 90
+# a statement that writes, perhaps behind one that says in whose name
+WRITES = re.compile(r'(?:^|; )(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)"?')
 
 
 @dataclass(frozen=True)
@@ -39,49 +45,146 @@ class Marks:
     """
 
     names: dict[str, int]
+    used: set[str] = field(default_factory=set)
 
     def __getattr__(self, name: str) -> int:
+        self.used.add(name)
         return self.names.setdefault(name, FIRST_MARK - len(self.names))
 
 
-def hangs_on(model: str, name: str) -> Callable[[Make], Make]:
+def hangs_on(model: str, name: str, *, steps: bool = False) -> Callable[[Make], Make]:
     """Declare a set of rows that hang on a model ("requests_app.request").
 
     `name` is the reverse accessor that has all of them from then on ("part_lines"), one of theirs
     ("proposals__lines"), or any other name under which `read_with` finds them. The function gets
-    the `Marks` and gives the queryset, with its order and what it selects along.
+    the `Marks` and gives the queryset, with its order and what it selects along. What `steps` ask
+    for as well is at hand in them, too.
     """
 
     def register(make: Make) -> Make:
-        many = _sets.setdefault(model, {})
-        if name in many:
-            raise ValueError(f"{name} hangs on {model} already")
-        many[name] = make
+        _declare(_sets, model, name, make)
+        return at_hand(model, name)(make) if steps else make
+
+    return register
+
+
+def at_hand(model: str, name: str) -> Callable[[Make], Make]:
+    """Declare what a step of this model needs, as `hangs_on` does for its page.
+
+    `name` may be that of a foreign key, too: then it is the row that the key names.
+    """
+
+    def register(make: Make) -> Make:
+        _declare(_at_hand, model, name, make)
         return make
 
     return register
 
 
+def _declare(sets: dict[str, dict[str, Make]], model: str, name: str, make: Make) -> None:
+    many = sets.setdefault(model, {})
+    if name in many:
+        raise ValueError(f"{name} hangs on {model} already")
+    many[name] = make
+
+
 def read_with(subject: models.Model, name: str) -> list[Any] | None:
-    """The set of this name where it was read with the subject; None where it was not."""
-    return subject.__dict__.get("_read_with", {}).get(name)
+    """The set of this name where it was read with the subject; None where it was not, or where
+    it was read for another key than the subject has by now."""
+    found = subject.__dict__.get("_read_with", {}).get(name)
+    if found is None or not _still_fits(subject, name):
+        return None
+    return found  # type: ignore[no-any-return]
+
+
+def _still_fits(subject: models.Model, name: str) -> bool:
+    keys: dict[str, dict[str, Any]] = subject.__dict__.get("_read_for", {})
+    return all(getattr(subject, key) == value for key, value in keys.get(name, {}).items())
 
 
 def is_read(subject: models.Model) -> bool:
     """Whether it is a page's: what hangs on it was read with it, and it is not changed."""
-    return "_read_with" in subject.__dict__
+    return "_read_with" in subject.__dict__ and "_read_for" not in subject.__dict__
 
 
 def read(subject: models.Model) -> None:
     """Read everything that hangs on the subject: for a page, never for a change."""
-    found = _statement(subject._meta.label_lower).run(subject)
+    _hand_over(subject, _statement(subject._meta.label_lower).run(subject))
+
+
+def read_for_step(subject: models.Model) -> None:
+    """Read what a step needs with the subject, which is locked; `forget` keeps it true."""
+    statement = _step_statement(subject._meta.label_lower)
+    if not statement.parts:
+        return
+    found = statement.run(subject)
+    subject.__dict__["_read_for"] = {
+        part.name: {key: getattr(subject, key) for key in part.keys} for part in statement.parts
+    }
+    _hand_over(subject, found)
+
+
+def keep_fitting(subject: models.Model) -> None:
+    """Read anew what a step needs where the subject has other keys by now: another group."""
+    names = subject.__dict__.get("_read_for", {})
+    if not all(_still_fits(subject, name) for name in names):
+        read_for_step(subject)
+
+
+def forget(subject: models.Model, sql: str) -> None:
+    """A statement is about to run: what was read of the tables that it writes does not count any
+    more, and is asked for anew by whoever wants it."""
+    written = WRITES.search(sql) if "_read_for" in subject.__dict__ else None
+    if written is None or written[1] == subject._meta.db_table:
+        return
+    for part in _step_statement(subject._meta.label_lower).parts:
+        if written[1] in part.tables:
+            _drop(subject, part.name.partition("__")[0])
+
+
+def forget_all(subject: models.Model) -> None:
+    """Nothing that was read for a step counts any more."""
+    for name in {kept.partition("__")[0] for kept in subject.__dict__.get("_read_with", {})}:
+        _drop(subject, name)
+
+
+def put(subject: models.Model, name: str, rows: list[Any]) -> None:
+    """A set as it is by now, from whoever alone writes its rows."""
+    subject.__dict__["_read_with"][name] = rows
+
+
+def _drop(subject: Any, name: str) -> None:
+    """Forget a set, and what was read of its rows."""
+    for kept in [k for k in subject.__dict__["_read_with"] if k.partition("__")[0] == name]:
+        del subject.__dict__["_read_with"][kept]
+    relation = _relation(type(subject), name)
+    if relation is not None:
+        prefetched = subject.__dict__.get("_prefetched_objects_cache", {})
+        prefetched.pop(relation.remote_field.cache_name, None)
+    elif (one := _one(type(subject), name)) is not None and one.is_cached(subject):
+        one.delete_cached_value(subject)
+
+
+def _hand_over(subject: models.Model, found: dict[str, list[Any]]) -> None:
+    """Where the program looks for rows, there they are."""
     subject.__dict__["_read_with"] = found
     for name, rows in found.items():
         owner, _, accessor = name.rpartition("__")
         if owner:
             _give(found[owner] if owner in found else [getattr(subject, owner)], accessor, rows)
+        elif (one := _one(type(subject), name)) is not None:
+            if rows:
+                one.set_cached_value(subject, rows[0])
         elif _relation(type(subject), name) is not None:
             _give([subject], name, rows)
+
+
+def _one(model: type[models.Model], name: str) -> Any:
+    """The foreign key, or the one-to-one seen from its other side, of this name; None for none."""
+    found = getattr(model, name, None)
+    return getattr(found, "related", None) or (
+        found.field if isinstance(found, ForwardManyToOneDescriptor) else None
+    )
 
 
 def _relation(model: type[models.Model], accessor: str) -> Any:
@@ -116,6 +219,8 @@ class _Part:
     end: int
     populators: list[Any]
     annotations: list[tuple[str, int]]
+    tables: frozenset[str]
+    keys: frozenset[str] = frozenset()
 
     def instances(self, rows: list[list[Any]]) -> list[Any]:
         made = []
@@ -191,10 +296,23 @@ def _is_empty(queryset: models.QuerySet[Any]) -> bool:
 @cache
 def _statement(model: str) -> _Statement:
     """The text that reads every set of a model; made when the first page needs it."""
-    marks = Marks({})
-    written = _written({name: make(marks) for name, make in _sets.get(model, {}).items()})
-    named = {mark: name for name, mark in marks.names.items()}
-    return replace(written, marks=named, name=f"together_{model.replace('.', '_')}")
+    return _of(_sets.get(model, {}), f"together_{model.replace('.', '_')}")
+
+
+@cache
+def _step_statement(model: str) -> _Statement:
+    """The text that reads what steps of a model need; made when the first step is taken."""
+    return _of(_at_hand.get(model, {}), f"at_hand_{model.replace('.', '_')}")
+
+
+def _of(sets: dict[str, Make], name: str) -> _Statement:
+    names: dict[str, int] = {}
+    each = {of: Marks(names) for of in sets}
+    written = _written({of: make(each[of]) for of, make in sets.items()})
+    never_change = {"pk", "content_type"}
+    parts = [replace(p, keys=frozenset(each[p.name].used - never_change)) for p in written.parts]
+    named = {mark: key for key, mark in names.items()}
+    return replace(written, parts=parts, marks=named, name=name)
 
 
 def _written(querysets: dict[str, models.QuerySet[Any]]) -> _Statement:
@@ -245,6 +363,7 @@ def _part(name: str, compiler: Any) -> _Part:
             info, compiler.select, connection.alias
         ),
         annotations=list((compiler.annotation_col_map or {}).items()),
+        tables=frozenset(t.table_name for t in compiler.query.alias_map.values()),
     )
 
 

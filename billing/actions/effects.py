@@ -3,7 +3,6 @@
 from typing import Any
 
 from asd.models import UpdateState
-from billing.guards import updates_of_pass
 from billing.models import BillingState
 from requests_app.models import Request
 from workflow.actors import SYSTEM, Actor
@@ -34,6 +33,7 @@ for _step in WHY:
 @consequence("cancel", "decline", "send_to_discovery", order=51)
 def drop_open_update(request: Request, actor: Actor, facts: dict[str, Any]) -> None:
     """Nobody waits for the update of a request that ended or starts over (X2)."""
-    waiting = [UpdateState.REQUESTED, UpdateState.REFUSED]
-    for update in updates_of_pass(request).filter(state__in=waiting):
-        advance(update, "cancel_update", by=SYSTEM.caused_by(actor))
+    for update in request.service_updates.all():
+        waits = update.state in (UpdateState.REQUESTED, UpdateState.REFUSED)
+        if waits and update.pass_number == request.pass_number:
+            advance(update, "cancel_update", by=SYSTEM.caused_by(actor))

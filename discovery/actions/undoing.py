@@ -24,7 +24,7 @@ def asked_for(request: Request) -> list[str]:
 @consequence("send_to_discovery", order=30)
 def open_discovery(request: Request, actor: Actor, facts: dict[str, Any]) -> None:
     """A new pass through discovery, the request as it stands frozen beside it (D1, D2, F17)."""
-    number = request.discoveries.count() + 1
+    number = len(request.discoveries.all()) + 1
     discovery = Discovery(
         request=request,
         number=number,
@@ -39,8 +39,7 @@ def open_discovery(request: Request, actor: Actor, facts: dict[str, Any]) -> Non
         },
     )
     discovery.save(force_insert=True)
-    for line in asked_for(request):
-        Need.objects.create(discovery=discovery, description=line)
+    Need.objects.bulk_create(Need(discovery=discovery, description=x) for x in asked_for(request))
     if facts.get("keep_parts") is False:
         _cancel_parts(request, actor, facts["reason"])
 
@@ -50,17 +49,22 @@ def close_what_is_open(request: Request, actor: Actor, facts: dict[str, Any]) ->
     """Open discovery, proposals, parts and draft services end with the request (D9, D10, X2)."""
     reason = facts["reason"]
     by = SYSTEM.caused_by(actor)
-    for discovery in request.discoveries.exclude(state__in=["complete", "abandoned"]):
-        advance(discovery, "abandon", by=by, reason=reason)
-    for proposal in request.proposals.filter(state__in=["draft", "issued"]):
-        advance(proposal, "withdraw", by=by, reason=reason)
+    for discovery in request.discoveries.all():
+        if discovery.is_open:
+            advance(discovery, "abandon", by=by, reason=reason)
+    for proposal in request.proposals.all():
+        if proposal.state in ("draft", "issued"):
+            advance(proposal, "withdraw", by=by, reason=reason)
     if request.state == S.TRIAGE:
         return
     _cancel_parts(request, actor, reason)
-    for service in request.proposed_services.filter(state__in=["proposed", "in_development"]):
-        advance(service, "cancel_service", by=by, reason=reason)
+    for service in request.proposed_services.all():
+        if service.state in ("proposed", "in_development"):
+            advance(service, "cancel_service", by=by, reason=reason)
 
 
 def _cancel_parts(request: Request, actor: Actor, reason: str) -> None:
-    for line in request.part_lines.unfinished():
+    for line in request.part_lines.all():
+        if line.is_done:
+            continue
         advance(line, "cancel_line", by=SYSTEM.caused_by(actor), reason=reason)

@@ -4,7 +4,7 @@ from typing import Any
 
 from fulfillment import slots
 from fulfillment.actions import schedule
-from fulfillment.models import ChargeDecision
+from fulfillment.models import ChargeDecision, ScheduleEntry
 from requests_app.models import Request
 from requests_app.states import S
 from workflow import clock
@@ -24,8 +24,13 @@ WHY = {
 }
 
 
+def _entries(request: Request, *states: str) -> list[ScheduleEntry]:
+    """Its places on the schedule that are in one of these states."""
+    return [entry for entry in request.schedule_entries.all() if entry.state in states]
+
+
 def _give_back(request: Request, actor: Actor, why: str) -> None:
-    for entry in request.schedule_entries.active():
+    for entry in _entries(request, "booked", "suspended", "started"):
         slots.free(entry)
         advance(entry, "release", by=SYSTEM.caused_by(actor), reason=why)
 
@@ -49,7 +54,7 @@ def release_or_keep_slot(request: Request, actor: Actor, facts: dict[str, Any]) 
     if not facts.get("keep_slot"):
         _give_back(request, actor, f"{WHY['send_to_discovery']}: {facts['reason']}")
         return
-    for entry in request.schedule_entries.filter(state="started"):
+    for entry in _entries(request, "started"):
         advance(entry, "keep_entry", by=SYSTEM.caused_by(actor))
 
 
@@ -65,7 +70,7 @@ def suspend_slot(request: Request, actor: Actor, facts: dict[str, Any]) -> None:
     """A scheduled request that does not keep its slot frees its hours meanwhile (X1)."""
     if request.state != S.SCHEDULED or facts.get("keep_slot", True):
         return
-    for entry in request.schedule_entries.booked():
+    for entry in _entries(request, "booked"):
         slots.free(entry)
         advance(entry, "suspend", by=SYSTEM.caused_by(actor))
 
@@ -76,14 +81,14 @@ def rebook_slot(request: Request, actor: Actor, facts: dict[str, Any]) -> None:
 
     Resuming itself never fails for want of a day: the customer's answer may resume it.
     """
-    for entry in request.schedule_entries.filter(state="suspended"):
+    for entry in _entries(request, "suspended"):
         schedule.book_again(entry, actor)
 
 
 @consequence("pull", order=40)
 def start_entry(request: Request, actor: Actor, facts: dict[str, Any]) -> None:
     """Its hours are being worked from now on (F6)."""
-    for entry in request.schedule_entries.active():
+    for entry in _entries(request, "booked", "suspended", "started"):
         schedule.refuse_pull_without_slot(entry)
         advance(entry, "start_entry", by=SYSTEM.caused_by(actor))
 
@@ -99,7 +104,7 @@ def _decide(request: Request, actor: Actor, *, charged: bool, basis: str, why: s
         by=actor.user,
         at=clock.now(),
     )
-    for entry in request.schedule_entries.filter(state="started"):
+    for entry in _entries(request, "started"):
         advance(entry, "finish_entry", by=SYSTEM.caused_by(actor))
 
 
