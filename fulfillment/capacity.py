@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import F, QuerySet, prefetch_related_objects
+from django.db.models import Case, F, QuerySet, Value, When, prefetch_related_objects
 
 from fulfillment.days_off import DaysOff
 from fulfillment.leave import leaves_of, there_on
@@ -87,11 +87,11 @@ def window_end() -> date:
 class Workforce:
     """A group's members, focus and calendar, read once, to say what each day holds."""
 
-    def __init__(self, group: ProviderGroup) -> None:
+    def __init__(self, group: ProviderGroup, *, hours: Hours | None = None) -> None:
         self.group = group
-        if group.calendar:
+        if hours is None and group.calendar:
             prefetch_related_objects([group], "calendar__hours", "calendar__exceptions")
-        self.hours: Hours = hours_of(group.calendar)
+        self.hours: Hours = hours_of(group.calendar) if hours is None else hours
         self.members = list(
             Membership.objects.filter(group=group, user__is_active=True).select_related("user")
         )
@@ -164,24 +164,26 @@ def days_of(
     ]
 
 
-def lock_days(group: ProviderGroup, first: date, last: date) -> list[DayCapacity]:
+def lock_days(
+    group: ProviderGroup, first: date, last: date, force: Workforce | None = None
+) -> list[DayCapacity]:
     """The day rows of a span, made where missing, locked in the order of the calendar.
 
     Everybody locks in the same order, so nobody deadlocks; the second booking of a day waits here
     and then sees what the first one took.
     """
-    force = Workforce(group)
-    days = force.working_days(first, last)
-    there = set(DayCapacity.objects.filter(group=group, day__in=days).values_list("day", flat=True))
-    DayCapacity.objects.bulk_create(
-        [
-            DayCapacity(group=group, day=day, capacity=force.minutes(day))
-            for day in days
-            if day not in there
-        ],
-        ignore_conflicts=True,
-    )
-    rows = list(locked(DayCapacity.objects.filter(group=group, day__range=(first, last))))
+    force = force or Workforce(group)
+    span = DayCapacity.objects.filter(group=group, day__range=(first, last))
+    rows = list(locked(span))
+    there = {row.day for row in rows}
+    new = [
+        DayCapacity(group=group, day=day, capacity=force.minutes(day))
+        for day in force.working_days(first, last)
+        if day not in there
+    ]
+    if new:
+        DayCapacity.objects.bulk_create(new, ignore_conflicts=True)
+        rows = list(locked(span.all()))
     for row in rows:
         fresh = max(row.booked, force.minutes(row.day))
         if fresh != row.capacity and row.day >= clock.today():
@@ -231,7 +233,9 @@ def _instead(rows: Iterable[Room], minutes: int, most: int | None = None) -> str
     return f"Free instead: {', '.join(in_words(d) for d in days)}."
 
 
-def refuse_unfit(group: ProviderGroup, wish: Wish, bars: Iterable[Bar] = ()) -> None:
+def refuse_unfit(
+    group: ProviderGroup, wish: Wish, bars: Iterable[Bar] = (), force: Workforce | None = None
+) -> None:
     """Raise ValidationError by field where nothing can be booked, whatever the load (F2).
 
     `bars` are dates with their reason: the earliest date agreed, parts still expected.
@@ -243,7 +247,7 @@ def refuse_unfit(group: ProviderGroup, wish: Wish, bars: Iterable[Bar] = ()) -> 
         raise ValidationError({"per_day": "At most how many hours a day? More than zero."})
     bars = list(bars)
     for day in [day for day, _ in wish.exact] or [wish.day]:
-        said = _unfit(group, day, bars)
+        said = _unfit(group, day, bars, force.hours if force else hours_of(group.calendar))
         if said:
             start = max([clock.today(), *(bar for bar, _ in bars)])
             free = days_ahead(group, start, window_end())
@@ -251,14 +255,14 @@ def refuse_unfit(group: ProviderGroup, wish: Wish, bars: Iterable[Bar] = ()) -> 
             raise ValidationError({field: f"{said} {_instead(free, wish.minutes, wish.most)}"})
 
 
-def _unfit(group: ProviderGroup, day: date, bars: list[Bar]) -> str:
+def _unfit(group: ProviderGroup, day: date, bars: list[Bar], hours: Hours) -> str:
     last = window_end()
     if day < clock.today():
         return f"{in_words(day)} is in the past."
     if day > last:
         days = settings.THROUGHLINE["SCHEDULE_WINDOW_DAYS"]
         return f"{in_words(day)} is beyond the {days} days: the last day is {in_words(last)}."
-    if not hours_of(group.calendar).on(day):
+    if not hours.on(day):
         why = DaysOff(group.calendar).why(day)
         return f"{group} does not work on {in_words(day)}{f' ({why})' if why else ''}."
     return next((why for bar, why in bars if day < bar), "")
@@ -318,13 +322,16 @@ def book(
     return book_wish(group, Wish(first_day, minutes, most))
 
 
-def book_wish(group: ProviderGroup, wish: Wish, bars: Iterable[Bar] = ()) -> list[Slice]:
+def book_wish(
+    group: ProviderGroup, wish: Wish, bars: Iterable[Bar] = (), force: Workforce | None = None
+) -> list[Slice]:
     """Take what is wished for, or raise ValidationError by field (F2).
 
     Call it inside a transaction: it locks the day rows.
     """
-    refuse_unfit(group, wish, bars)
-    slices = plan(group, lock_days(group, wish.day, window_end()), wish)
+    force = force or Workforce(group)
+    refuse_unfit(group, wish, bars, force)
+    slices = plan(group, lock_days(group, wish.day, window_end(), force), wish)
     take(group, slices)
     return slices
 
@@ -341,8 +348,10 @@ def book_next_free(
 
 def take(group: ProviderGroup, slices: Iterable[Slice]) -> None:
     """Write down what was planned on rows that are locked; the constraint has the last word."""
+    minutes: dict[date, int] = {}
     for day, part in slices:
-        DayCapacity.objects.filter(group=group, day=day).update(booked=F("booked") + part)
+        minutes[day] = minutes.get(day, 0) + part
+    _add(group, minutes)
 
 
 def exchange(
@@ -355,12 +364,12 @@ def exchange(
     """
     gone = list(gone)
     first = min([day for day, _ in gone] + [wish.day for wish in wishes])
-    rows = lock_days(group, first, max([window_end(), *(day for day, _ in gone)]))
+    force = Workforce(group)
+    rows = lock_days(group, first, max([window_end(), *(day for day, _ in gone)]), force)
     by_day = {row.day: row for row in rows}
     before = {row.day: (row.booked, row.capacity) for row in rows}
     for day, part in gone:
         by_day[day].booked -= part
-    force = Workforce(group)
     for row in rows:
         if row.day >= clock.today():
             row.capacity = max(row.booked, force.minutes(row.day))
@@ -377,6 +386,14 @@ def exchange(
 def give_back(group: ProviderGroup, slices: Iterable[Slice]) -> None:
     """What was booked is free for others again."""
     parts = dict(slices)
-    for row in locked(DayCapacity.objects.filter(group=group, day__in=parts)):
-        row.booked = F("booked") - parts[row.day]
-        row.save(update_fields=["booked"])
+    list(locked(DayCapacity.objects.filter(group=group, day__in=parts)))
+    _add(group, {day: -minutes for day, minutes in parts.items()})
+
+
+def _add(group: ProviderGroup, minutes: dict[date, int]) -> None:
+    """To what is booked on these days, which are locked."""
+    if not minutes:
+        return
+    own = Case(*(When(day=day, then=Value(part)) for day, part in minutes.items()))
+    rows = DayCapacity.objects.filter(group=group, day__in=minutes)
+    rows.update(booked=F("booked") + own)

@@ -14,12 +14,14 @@ from fulfillment.capacity import Bar, Slice, Wish
 from fulfillment.models import ProviderGroup, ScheduledDay, ScheduleEntry
 from requests_app.models import Request
 from requests_app.states import S
+from requests_app.targets import group_hours
 from requests_app.who import lead
 from workflow import clock
 from workflow.actors import SYSTEM, Actor, as_actor
 from workflow.door import advance, record
 from workflow.machine import Refused
 from workflow.models import Event, User
+from workflow.together import put
 
 MOVABLE = ("booked", "suspended")
 
@@ -70,7 +72,9 @@ def free(entry: ScheduleEntry) -> None:
 def place(request: Request, *, by: Actor, wish: Wish) -> ScheduleEntry:
     """Book the hours and put the request on the schedule from that day on (F2)."""
     group: Any = request.provider_group
-    slices = capacity.book_wish(group, wish, bars(request))
+    before = list(request.schedule_entries.all())  # type: ignore[attr-defined]
+    force = capacity.Workforce(group, hours=group_hours(request))
+    slices = capacity.book_wish(group, wish, bars(request), force)
     entry = ScheduleEntry.objects.create(
         request=request,
         group=group,
@@ -84,6 +88,7 @@ def place(request: Request, *, by: Actor, wish: Wish) -> ScheduleEntry:
         changed_at=clock.now(),
     )
     keep_days(entry, slices)
+    put(request, "schedule_entries", sorted([*before, entry], key=lambda e: (e.first_day, e.pk)))
     return entry
 
 

@@ -43,7 +43,7 @@ def _staff(request: "Request", user: "User | None", watcher: Any = None) -> list
 def customers(request: "Request", event: "Event") -> Iterable[Recipient]:
     """The requester and who watches, each but the one who wrote what is told (X9)."""
     author = event.facts.get("contact")
-    watching = read_with(request, "watchers")
+    watching: Any = read_with(request, "watchers")
     if watching is None:
         watching = request.watchers.select_related("contact", "user")
     for watcher in watching:
@@ -107,7 +107,7 @@ def leads(request: "Request", event: "Event") -> Iterable[Recipient]:
     group = request.provider_group
     if group is None:
         return
-    leading = read_with(request, "leads")
+    leading: Any = read_with(request, "leads")
     if leading is None:
         leading = group.memberships.filter(is_lead=True).select_related("user")
     for membership in leading:

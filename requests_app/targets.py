@@ -101,28 +101,34 @@ def _agreed(request: Any, day: date) -> CoveredService | None:
 
 def _default(request: Any) -> TargetDefault | None:
     """What the office promises for its kind and priority."""
-    read = read_with(request, "target_defaults")
+    read: Any = read_with(request, "target_defaults")
     if read is None:
         read = TargetDefault.objects.filter(kind=request.kind, priority=request.priority)[:1]
     same = (request.kind, request.priority)
     return next((row for row in read if (row.kind, row.priority) == same), None)
 
 
-def _hours(request: Any) -> Hours:
-    """The working hours of its group; of the office where the group has none of its own."""
+def group_hours(request: Any) -> Hours:
+    """The working hours of its group by the calendar that the group has, or the office."""
     group = request.provider_group
     own = group.calendar_id if group else None
     read = read_with(request, "calendars")
     if read is None:
-        hours = hours_of(group.calendar if own else None)
-        return hours if any(hours.week) else hours_of(None)
-    default = next((one for one in read if one.is_default), None)
-    hours = hours_of(next(one for one in read if one.pk == own)) if own else _hours_or(default)
-    return hours if any(hours.week) else _hours_or(default)
+        return hours_of(group.calendar if own else None)
+    return next((hours_of(one) for one in read if one.pk == own), None) or _office_hours(read)
 
 
-def _hours_or(calendar: Calendar | None) -> Hours:
-    return hours_of(calendar) if calendar is not None else STANDARD
+def _office_hours(calendars: list[Calendar]) -> Hours:
+    return next((hours_of(one) for one in calendars if one.is_default), STANDARD)
+
+
+def _hours(request: Any) -> Hours:
+    """Those of its group, unless it never works: such a group keeps no promise of its own."""
+    hours = group_hours(request)
+    if any(hours.week):
+        return hours
+    read = read_with(request, "calendars")
+    return hours_of(None) if read is None else _office_hours(read)
 
 
 def reckon(request: Any, events: Iterable[Event]) -> dict[str, Any]:

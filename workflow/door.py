@@ -292,7 +292,7 @@ def _chain(root: Machine, event: Event) -> None:
         root.__dict__["_meanwhile"].append(event)
     if before is not None:
         together.put(root, "history", [*before, event])
-        together.put(root, "last_event", [event])
+    together.put(root, "last_event", [event])
 
 
 def _last_of(root: Machine) -> tuple[int, str] | None:

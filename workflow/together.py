@@ -149,8 +149,12 @@ def forget_all(subject: models.Model) -> None:
 
 
 def put(subject: models.Model, name: str, rows: list[Any]) -> None:
-    """A set as it is by now, from whoever alone writes its rows."""
+    """A set as it is by now, from whoever has just written it; where steps have it at hand."""
+    if "_read_for" not in subject.__dict__:
+        return
     subject.__dict__["_read_with"][name] = rows
+    if _relation(type(subject), name) is not None:
+        _give([subject], name, rows)
 
 
 def _drop(subject: Any, name: str) -> None:

@@ -68,7 +68,7 @@ def wish_of(
 
 
 def _book_or_confirm(request: Request, *, by: Actor, wish: capacity.Wish) -> None:
-    kept = request.schedule_entries.active().first()
+    kept = next((entry for entry in request.schedule_entries.all() if entry.is_active), None)
     if kept is not None and kept.group_id != request.provider_group_id:
         slots.free(kept)
         advance(kept, "release", by=SYSTEM.caused_by(by), reason="Another group has it now.")

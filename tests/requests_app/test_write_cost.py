@@ -1,8 +1,10 @@
 """What a write costs: the statements of creating, of triage and of each step, over HTTP."""
 
 from collections.abc import Callable
+from datetime import time, timedelta
 from typing import Any
 
+import pytest
 from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
@@ -10,21 +12,25 @@ from django.test.utils import CaptureQueriesContext
 
 from requests_app.models import Request
 from tests import walk
-from tests.factories import Office
+from tests.factories import CoveredServiceFactory, MembershipFactory, Office, ServiceFactory
 from tests.requests_app.test_list import as_user
 from tests.walk import STANDARD_NO, STANDARD_YES, later, next_working_day
+from workflow import clock
+from workflow.models import Calendar
 
-Data = Callable[[Office], dict[str, Any]]
+Data = Callable[[Office, Request], dict[str, Any]]
 Make = Callable[[Office], Request]
 WHY = {"reason": "Because it must be."}
+MOST = 15
 TRIAGED = {"service_known": "yes"}
+DAY = {"hours": "4", "charge_expected": "no"}
 
 
-def none(office: Office) -> dict[str, Any]:
+def none(office: Office, request: Request) -> dict[str, Any]:
     return {}
 
 
-def why(office: Office) -> dict[str, Any]:
+def why(office: Office, request: Request) -> dict[str, Any]:
     return WHY
 
 
@@ -38,57 +44,131 @@ def planned(office: Office) -> Request:
     return request
 
 
-# action, from, by whom, with what; and how many statements that takes, with session and rights.
-# The goal is 15: what is above it is what its consequences and its notices read and write.
+def finished(office: Office) -> Request:
+    request = walk.to_in_fulfillment(office)
+    walk.do(
+        request, "finish_plan_item", office.specialist, item=request.plan_items.get().pk
+    )
+    return request
+
+
+def held(office: Office) -> Request:
+    request = walk.to_scheduled(office)
+    walk.do(request, "hold", office.rep, **WHY, review_on=later(5), waiting_for="vendor")
+    return request
+
+
+def charged(office: Office) -> Request:
+    request = walk.passed(office, charge=True)
+    walk.do(request, "prefill_charge", office.specialist)
+    return request
+
+
+def settled(office: Office) -> Request:
+    request = walk.to_billing(office)
+    walk.do(request, "initiate_billing", office.rep, **INITIATED)
+    walk.do(request, "request_asd_update", office.rep, note="Nothing changed.")
+    walk.do(request, "waive_asd_update", office.rep, **WHY)
+    return request
+
+
+INITIATED = {"avenue": "change_order", "finance_number": "FIN-1", "starts_on": "2026-12-01"}
+
+# action, from, by whom, with what; and how many statements that takes, with session and rights
 STEPS: list[tuple[str, Make, str, Data, int]] = [
     ("triage", fresh, "rep",
-     lambda o: {"service": o.service.pk, **TRIAGED, **STANDARD_YES}, 46),
+     lambda o, r: {"service": o.service.pk, **TRIAGED, **STANDARD_YES}, 13),
     ("triage", fresh, "rep",
-     lambda o: {"service": o.service.pk, **TRIAGED, **STANDARD_NO}, 45),
-    ("send_to_discovery", fresh, "rep", why, 31),
-    ("decline", fresh, "rep", lambda o: {**WHY, "outcome": "not_offered"}, 27),
-    ("cancel", fresh, "rep", why, 29),
-    ("comment", fresh, "rep", lambda o: {"text": "Seen.", "public": ""}, 9),
+     lambda o, r: {"service": o.service.pk, **TRIAGED, **STANDARD_NO}, 13),
+    ("triage", fresh, "rep",
+     lambda o, r: {"service": o.elsewhere.pk, **TRIAGED, **STANDARD_NO}, 15),
+    ("send_to_discovery", fresh, "rep", why, 10),
+    ("decline", fresh, "rep", lambda o, r: {**WHY, "outcome": "not_offered"}, 9),
+    ("cancel", fresh, "rep", why, 9),
+    ("cancel", walk.to_scheduled, "rep", why, 15),
+    ("comment", fresh, "rep", lambda o, r: {"text": "Seen.", "public": ""}, 8),
+    ("comment", fresh, "rep", lambda o, r: {"text": "Seen.", "public": "on"}, 10),
     ("hold", fresh, "rep",
-     lambda o: {**WHY, "review_on": later(5), "waiting_for": "vendor"}, 24),
-    ("change_priority", fresh, "rep", lambda o: {"impact": "1", "urgency": "1"}, 17),
-    ("reassign_representative", fresh, "rep", lambda o: {"representative": o.rep2.pk}, 15),
-    ("take", walk.to_pending, "specialist", none, 16),
-    ("assign", walk.to_pending, "lead", lambda o: {"specialist": o.specialist.pk}, 22),
+     lambda o, r: {**WHY, "review_on": later(5), "waiting_for": "vendor"}, 8),
+    ("resume", held, "rep", none, 8),
+    ("change_priority", fresh, "rep", lambda o, r: {"impact": "1", "urgency": "1"}, 7),
+    ("edit", fresh, "rep", lambda o, r: {"title": "Two lines", "description": "Now.",
+                                         "contact": o.contact.pk}, 10),
+    ("reassign_representative", fresh, "rep", lambda o, r: {"representative": o.rep2.pk}, 10),
+    ("take", walk.to_pending, "specialist", none, 9),
+    ("assign", walk.to_pending, "lead", lambda o, r: {"specialist": o.specialist.pk}, 12),
     ("transfer", walk.to_pending, "rep",
-     lambda o: {**WHY, "provider_group": o.other_group.pk}, 20),
-    ("unassign", walk.to_assigned, "specialist", why, 16),
-    ("fulfill", walk.to_assigned, "specialist", lambda o: {"resolution": "Done."}, 26),
+     lambda o, r: {**WHY, "provider_group": o.other_group.pk}, 9),
+    ("return_to_triage", walk.to_pending, "rep", lambda o, r: {**WHY, "why": "wrong_kind"}, 9),
+    ("unassign", walk.to_assigned, "specialist", why, 9),
+    ("fulfill", walk.to_assigned, "specialist", lambda o, r: {"resolution": "Done."}, 11),
+    ("reopen", walk.to_closed, "rep", why, 11),
     ("schedule", walk.to_awaiting, "lead",
-     lambda o: {"day": next_working_day().isoformat(), "hours": "4", "charge_expected": "no"}, 40),
-    ("pull", walk.to_scheduled, "specialist", lambda o: {"specialist": o.specialist.pk}, 32),
+     lambda o, r: {**DAY, "day": next_working_day().isoformat()}, 15),
+    ("unschedule", walk.to_scheduled, "lead", why, 15),
+    ("pull", walk.to_scheduled, "specialist", lambda o, r: {"specialist": o.specialist.pk}, 14),
+    ("put_back", walk.to_planning, "lead", why, 15),
     ("add_plan_item", walk.to_planning, "specialist",
-     lambda o: {"title": "Do it", "estimate_hours": "2"}, 11),
-    ("start_work", planned, "specialist", none, 18),
+     lambda o, r: {"title": "Do it", "estimate_hours": "2"}, 11),
+    ("start_work", planned, "specialist", none, 8),
+    ("log_time", walk.to_in_fulfillment, "specialist",
+     lambda o, r: {"hours": "1", "on": later(0)}, 12),
+    ("finish_plan_item", walk.to_in_fulfillment, "specialist",
+     lambda o, r: {"item": r.plan_items.get().pk}, 12),
+    ("submit_for_testing", finished, "specialist", none, 9),
+    ("record_test_run", walk.to_testing, "specialist2",
+     lambda o, r: {"result": "passed", "cases": "It works: passed"}, 12),
+    ("forward_to_representative", walk.passed, "specialist",
+     lambda o, r: {"basis": "included", "no_charge_reason": "Included."}, 15),
+    ("prefill_charge", lambda o: walk.passed(o, charge=True), "specialist", none, 15),
+    ("open_billing", charged, "specialist", none, 15),
+    ("initiate_billing", walk.to_billing, "rep", lambda o, r: INITIATED, 15),
+    ("return_billing", walk.to_billing, "rep", why, 15),
+    ("settle", settled, "rep", none, 12),
+    ("notify_and_close", walk.to_customer_notice, "rep", lambda o, r: {"message": "Done."}, 12),
 ]  # fmt: skip
 
 
 def statements(run: Callable[[], Any], status: int = 302) -> list[str]:
-    """What is asked of the database by one POST; a test's savepoints are its transactions."""
+    """What is asked of the database by one POST; the first savepoint is its transaction."""
     with CaptureQueriesContext(connection) as queries:
         response = run()
     assert response.status_code == status, response.content.decode()[:2000]
     every = [query["sql"] for query in queries.captured_queries]
-    return [sql for sql in every if not sql.startswith(("SAVEPOINT", "RELEASE"))]
+    begun = [sql for sql in every if sql.startswith(("SAVEPOINT", "RELEASE"))][:2]
+    return [sql for sql in every if sql not in begun]
 
 
-def test_a_step_takes_no_more_statements_than_is_stated(office: Office) -> None:
+@pytest.fixture
+def busy(office: Office) -> Office:
+    """An office with working hours of its own, and a second group; what a process reads once and
+    keeps is read."""
+    for name, is_default in (("Office", True), ("Group", False)):
+        calendar = Calendar.objects.create(name=name, is_default=is_default)
+        for day in range(5):
+            calendar.hours.create(weekday=day, opens=time(8), closes=time(17))
+        calendar.exceptions.create(day=clock.today() + timedelta(days=90), note="Closed")
+    office.group.calendar = calendar
+    office.group.save()
+    office.elsewhere = ServiceFactory(provider_group=office.other_group)
+    CoveredServiceFactory(agreement=office.agreement, service=office.elsewhere)
+    MembershipFactory(group=office.other_group, is_lead=True)
+    ContentType.objects.get_for_models(*apps.get_models())
+    walk.to_pending(office)
+    return office
+
+
+def test_a_step_takes_no_more_statements_than_is_stated(busy: Office) -> None:
     """Constant, however long the request's story is: nothing here reads the whole of it."""
-    ContentType.objects.get_for_models(*apps.get_models())  # kept from then on
     found = []
     for name, make, who, data, stated in STEPS:
         before = transaction.savepoint()
-        request = make(office)
-        client = as_user(getattr(office, who))
+        request = make(busy)
+        client = as_user(getattr(busy, who))
         client.get("/account/")
-        address, facts = f"/requests/{request.reference}/actions/{name}/", data(office)
+        address, facts = f"/requests/{request.reference}/actions/{name}/", data(busy, request)
         asked = len(statements(lambda c=client, a=address, f=facts: c.post(a, f)))
         found.append((name, request.state, asked, stated))
         transaction.savepoint_rollback(before)
     table = "\n".join(f"{n} in {state}: {asked} of {stated}" for n, state, asked, stated in found)
-    assert all(asked <= stated for *_, asked, stated in found), table
+    assert all(asked <= stated <= MOST for *_, asked, stated in found), table
