@@ -113,10 +113,16 @@ def of_rate_card(request: Request, used: Iterable[RateCardLine] = ()) -> list[Ba
     return [_of_rate(line) for line in found.values()]
 
 
-def of_parts(request: Request) -> list[Basis]:
+def _rated_lines(request: Request) -> list[Any]:
+    """The part lines of this pass that have a rate."""
+    lines: Any = request.part_lines.rated().filter(pass_number=request.pass_number)
+    return list(lines.select_related("rate__part"))
+
+
+def of_parts(request: Request, lines: list[Any] | None = None) -> list[Basis]:
     """The rate versions of the request's parts."""
-    lines = request.part_lines.rated().filter(pass_number=request.pass_number)
-    rates: dict[Any, Any] = {x.rate_id: x.rate for x in lines.select_related("rate__part")}
+    rated = _rated_lines(request) if lines is None else lines
+    rates: dict[Any, Any] = {x.rate_id: x.rate for x in rated}
     return [
         Basis(
             B.PARTS_LIST,
@@ -139,15 +145,33 @@ def fitting(request: Request) -> dict[str, Basis]:
 
 def worked(request: Request) -> list[tuple[RateCardLine | None, list[Any]]]:
     """The pass's time entries, by the hourly rate that was in force on the day of each."""
-    days: dict[date, RateCardLine | None] = {}
     grouped: dict[int | None, tuple[RateCardLine | None, list[Any]]] = {}
-    entries = request.time_entries.filter(pass_number=request.pass_number)
-    for entry in entries.select_related("user").order_by("on", "pk"):
-        if entry.on not in days:
-            days[entry.on] = rates_on(request, entry.on).filter(unit="hour").first()
-        rate = days[entry.on]
+    entries = list(
+        request.time_entries.filter(pass_number=request.pass_number)
+        .select_related("user")
+        .order_by("on", "pk")
+    )
+    rates = _hourly_rates(request) if entries else []
+    for entry in entries:
+        rate = next((rate for rate in rates if _counts_on(rate, entry.on)), None)
         grouped.setdefault(rate.pk if rate else None, (rate, []))[1].append(entry)
     return list(grouped.values())
+
+
+def _hourly_rates(request: Request) -> list[RateCardLine]:
+    """Every version of the agency's hourly rates for the request's services, the newest first."""
+    services = [service.pk for service in concerned_services(request)]
+    own = RateCardLine.objects.filter(
+        agreement__agency=request.agency_id, service__in=services, unit="hour"
+    )
+    return list(own.select_related("agreement", "service").order_by("-valid_from", "-pk"))
+
+
+def _counts_on(rate: RateCardLine, day: date) -> bool:
+    """As `rates_on` says it of many."""
+    begun = rate.valid_from <= day
+    lasts = rate.valid_until is None or rate.valid_until >= day
+    return begun and lasts and rate.agreement.counts_on(day)
 
 
 def prefilled(request: Request) -> Iterator[tuple[Basis, Decimal, str]]:
@@ -189,10 +213,9 @@ def hours_said(total: Decimal, entries: list[Any]) -> str:
 
 def _parts(request: Request, offered: set[int]) -> Iterator[tuple[Basis, Decimal, str]]:
     """Parts at their rate version, unless the proposal's own lines charge for them."""
-    by_key = {basis.row.pk: basis for basis in of_parts(request)}
-    lines = request.part_lines.rated().filter(pass_number=request.pass_number)
-    line: Any
-    for line in lines.select_related("rate__part"):
+    lines = _rated_lines(request)
+    by_key = {basis.row.pk: basis for basis in of_parts(request, lines)}
+    for line in lines:
         if line.rate.part_id in offered or line.rate.rate <= 0:
             continue
         said = f"{line.quantity} × {line.name}: part line {line.pk}, {line.get_state_display()}"

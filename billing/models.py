@@ -54,7 +54,7 @@ class Avenue(models.TextChoices):
 
 @guard("A billing case needs at least one charge line.")
 def has_lines(case: "BillingCase") -> bool:
-    return case.lines.exists()
+    return bool(case.lines.all())
 
 
 @check("avenue", "Choose which way the money goes.")

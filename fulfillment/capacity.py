@@ -337,12 +337,13 @@ def book_wish(
 
 
 def book_next_free(
-    group: ProviderGroup, not_before: date, minutes: int, most: int | None = None
+    force: Workforce, not_before: date, minutes: int, most: int | None = None
 ) -> list[Slice]:
     """As `book`, but on the next days that have room, wherever they are (X1)."""
     first = max(not_before, clock.today())
-    slices = _spread(lock_days(group, first, window_end()), Wish(first, minutes, most))
-    take(group, slices)
+    rows = lock_days(force.group, first, window_end(), force)
+    slices = _spread(rows, Wish(first, minutes, most))
+    take(force.group, slices)
     return slices
 
 
@@ -383,14 +384,14 @@ def exchange(
     return found
 
 
-def give_back(group: ProviderGroup, slices: Iterable[Slice]) -> None:
+def give_back(group: ProviderGroup | int, slices: Iterable[Slice]) -> None:
     """What was booked is free for others again."""
     parts = dict(slices)
     list(locked(DayCapacity.objects.filter(group=group, day__in=parts)))
     _add(group, {day: -minutes for day, minutes in parts.items()})
 
 
-def _add(group: ProviderGroup, minutes: dict[date, int]) -> None:
+def _add(group: ProviderGroup | int, minutes: dict[date, int]) -> None:
     """To what is booked on these days, which are locked."""
     if not minutes:
         return

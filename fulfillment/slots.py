@@ -53,7 +53,15 @@ def not_before(request: Request) -> date:
 
 def slices_of(entry: ScheduleEntry) -> list[Slice]:
     """The days an entry holds, with their minutes."""
-    return list(entry.days.order_by("day").values_list("day", "minutes"))
+    return sorted((row.day, row.minutes) for row in entry.days.all())
+
+
+def force_of(request: Request, entry: ScheduleEntry | None = None) -> capacity.Workforce:
+    """Who works in the request's group, or in the one that its slot is booked with."""
+    own = request.provider_group
+    if own is not None and (entry is None or entry.group_id == own.pk):
+        return capacity.Workforce(own, hours=group_hours(request))
+    return capacity.Workforce(entry.group if entry else own)  # type: ignore[arg-type]
 
 
 def keep_days(entry: ScheduleEntry, slices: Sequence[Slice]) -> None:
@@ -65,7 +73,7 @@ def keep_days(entry: ScheduleEntry, slices: Sequence[Slice]) -> None:
 
 def free(entry: ScheduleEntry) -> None:
     """Its hours are free for others again; the entry keeps its dates as history."""
-    capacity.give_back(entry.group, slices_of(entry))
+    capacity.give_back(entry.group_id, slices_of(entry))
     entry.days.all().delete()
 
 
@@ -73,8 +81,7 @@ def place(request: Request, *, by: Actor, wish: Wish) -> ScheduleEntry:
     """Book the hours and put the request on the schedule from that day on (F2)."""
     group: Any = request.provider_group
     before = list(request.schedule_entries.all())  # type: ignore[attr-defined]
-    force = capacity.Workforce(group, hours=group_hours(request))
-    slices = capacity.book_wish(group, wish, bars(request), force)
+    slices = capacity.book_wish(group, wish, bars(request), force_of(request))
     entry = ScheduleEntry.objects.create(
         request=request,
         group=group,

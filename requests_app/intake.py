@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import date
+from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -9,10 +10,11 @@ from django.db import IntegrityError, transaction
 from asd.models import Agency, Contact, normalised
 from requests_app.models import Case, Request
 from requests_app.states import Level, priority_of
+from requests_app.tracking import make_token
 from workflow import clock
 from workflow.actors import Actor
-from workflow.door import record
-from workflow.models import User, next_reference
+from workflow.door import act, begin, record
+from workflow.models import User, next_numbers, reference_of
 
 
 def take_in(
@@ -28,51 +30,64 @@ def take_in(
     urgency: int = Level.MEDIUM,
     channel: str = Request.Channel.REPRESENTATIVE,
     submission_key: uuid.UUID | None = None,
+    first_time: bool = False,
 ) -> Request:
     """A new request in triage, with its CRM case; the customer is told that it was received.
 
     The same `submission_key` twice is one request: the second call returns the first one's.
+    `first_time` says that the caller has made sure of that (`one_at_a_time`).
     """
-    if submission_key is not None:
-        before = Request.objects.filter(submission_key=submission_key).first()
-        if before is not None:
-            return before
+    write = partial(
+        _write,
+        by,
+        channel=channel,
+        submission_key=submission_key,
+        agency=agency,
+        contact=contact,
+        title=normalised(title),
+        description=description,
+        service=service,
+        provider_group_id=service.provider_group_id if service else None,
+        needed_by=needed_by,
+        impact=impact,
+        urgency=urgency,
+        priority=priority_of(impact, urgency),
+        representative_id=agency.representative_id,
+    )
+    if submission_key is None or first_time:
+        return write()
+    before = Request.objects.filter(submission_key=submission_key).first()
+    if before is not None:
+        return before
     try:
         with transaction.atomic():
-            return _write(
-                by,
-                channel=channel,
-                submission_key=submission_key,
-                agency=agency,
-                contact=contact,
-                title=normalised(title),
-                description=description,
-                service=service,
-                provider_group=service.provider_group if service else None,
-                needed_by=needed_by,
-                impact=impact,
-                urgency=urgency,
-                priority=priority_of(impact, urgency),
-                representative=agency.representative,
-            )
+            return write()
     except IntegrityError:
-        if submission_key is None:
-            raise
         return Request.objects.get(submission_key=submission_key)
 
 
 def _write(by: User | Actor, **fields: Any) -> Request:
-    request = Request(
-        reference=next_reference("REQ"),
-        taken_in_by=by if isinstance(by, User) else by.person,
-        created_at=clock.now(),
-        state_since=clock.now(),
-        **fields,
-    )
-    request.save(force_insert=True)
-    Case.objects.create(
-        request=request, reference=next_reference("CASE"), opened_at=request.created_at
-    )
+    with act():
+        request, case, token = next_numbers(
+            "reference_req", "reference_case", "requests_app_trackingtoken_id_seq"
+        )
+        made = Request(
+            reference=reference_of("REQ", request),
+            taken_in_by=by if isinstance(by, User) else by.person,
+            created_at=clock.now(),
+            state_since=clock.now(),
+            **fields,
+        )
+        made.save(force_insert=True)
+        Case.objects.create(
+            request=made, reference=reference_of("CASE", case), opened_at=made.created_at
+        )
+        make_token(made, made.contact, pk=token)
+        _tell(begin(made), by)
+        return made
+
+
+def _tell(request: Request, by: User | Actor) -> None:
     record(
         request,
         "take_in",
@@ -81,4 +96,3 @@ def _write(by: User | Actor, **fields: Any) -> Request:
         tell=("received",),
         public=True,
     )
-    return request

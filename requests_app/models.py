@@ -315,7 +315,7 @@ class Request(Process, Clocked):
     def last_test_run(self) -> Any:
         """The latest test run of this pass since it was last submitted for testing (F9)."""
         runs = self._of_this_pass("test_runs")
-        moves = read_with(self, "moves")
+        moves = read_with(self, "moves") or read_with(self, "history")
         if moves is None:
             sent = self.events.filter(name="submit_for_testing").order_by("number").last()
         else:

@@ -13,7 +13,7 @@ from requests_app.files import store
 from requests_app.filters import near_names
 from requests_app.intake import take_in
 from requests_app.models import Request
-from workflow.door import record
+from workflow.door import act, record
 from workflow.models import User
 
 CODE_LENGTH = 20
@@ -63,7 +63,7 @@ def take_in_at_the_desk(
 
     The form sent twice is one request (TA03): the second waits for the first and finds it.
     """
-    with transaction.atomic():
+    with act():
         one_at_a_time(submission_key)
         before = Request.objects.filter(submission_key=submission_key).first()
         if before is not None:
@@ -71,8 +71,9 @@ def take_in_at_the_desk(
         customer: Any = create_agency(by, **new_agency) if new_agency else agency
         person: Any = create_contact(customer, **new_contact) if new_contact else contact
         request = take_in(
-            by=by, agency=customer, contact=person, submission_key=submission_key, **words
-        )
+            by=by, agency=customer, contact=person, submission_key=submission_key,
+            first_time=True, **words
+        )  # fmt: skip
         stored = [store(request, upload, by=by) for upload in files]
         if stored:
             record(request, "upload_file", by=by, facts={"files": [f.name for f in stored]})

@@ -21,6 +21,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from notifications.links import opener
 from requests_app.case_models import TrackingToken
 from workflow import clock
+from workflow.models import next_numbers
 from workflow.together import read_with
 
 if TYPE_CHECKING:
@@ -52,11 +53,16 @@ def token_for(request: "Request", contact: "Contact") -> TrackingToken:
     token = _latest(request, contact)
     if token is not None and token.digest == _digest(_secret(token)):
         return token
-    made = TrackingToken(request=request, contact=contact, expires_at=clock.now() + lifetime())
-    made.digest = made.salt  # unique until the row has its number
-    made.save()
+    return make_token(request, contact, next_numbers("requests_app_trackingtoken_id_seq")[0])
+
+
+def make_token(request: "Request", contact: "Contact", pk: int) -> TrackingToken:
+    """A token with a number of its own, which its secret is made from as well."""
+    made = TrackingToken(
+        pk=pk, request=request, contact=contact, expires_at=clock.now() + lifetime()
+    )
     made.digest = _digest(_secret(made))
-    made.save(update_fields=["digest"])
+    made.save(force_insert=True)
     return made
 
 

@@ -62,7 +62,7 @@ class Act:
         return execute(sql, params, many, context)
 
     def let_go(self) -> None:
-        """A part was undone: what the rows say may never have happened."""
+        """Nobody watches any more what is written, or a part was undone."""
         for row in self.rows.values():
             together.forget_all(row)
         self.rows.clear()
@@ -93,22 +93,35 @@ def act() -> Iterator[None]:
         with transaction.atomic(), connection.execute_wrapper(own.forget_written):
             yield
     finally:
+        own.let_go()
         _act.reset(token)
 
 
 def lock(subject: M) -> M:
     """The fresh row, locked; the request it belongs to is locked first, so nobody deadlocks.
 
-    In an act the request is locked once, and what steps need is read with it.
+    In an act the request is locked once, and what steps need is read with it: rows of that set
+    are as fresh as its lock.
     """
     root = subject.stream()
     top = _lock_root(root)
     if root is subject:
         return top  # type: ignore[return-value]
+    if together.has_at_hand(top, subject):
+        return subject
     row: M = type(subject)._base_manager.select_for_update(of=("self",)).get(pk=subject.pk)
     for key in row._meta.concrete_fields:
         if key.related_model is type(top) and getattr(row, key.attname) == top.pk:
             key.set_cached_value(row, top)  # type: ignore[attr-defined]
+    return row
+
+
+def begin(row: M) -> M:
+    """A row that this act has just made and nobody else can know: as good as locked."""
+    now = _act.get()
+    if now is not None:
+        together.read_for_step(row)
+        now.rows[type(row), row.pk] = row
     return row
 
 

@@ -354,8 +354,18 @@ class CalendarException(models.Model):
         return f"{self.day} {self.note}"
 
 
-def next_reference(prefix: str) -> str:
-    """A reference people can say aloud, such as REQ-2026-000123: never reused, not gapless."""
+def next_numbers(*sequences: str) -> list[int]:
+    """The next of each of these sequences of the database: nobody waits for another's number."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval(%s)", [f"reference_{prefix.lower()}"])
-        return f"{prefix}-{clock.today():%Y}-{cursor.fetchone()[0]:06d}"
+        cursor.execute(f"SELECT {', '.join(['nextval(%s)'] * len(sequences))}", sequences)
+        return list(cursor.fetchone())
+
+
+def reference_of(prefix: str, number: int) -> str:
+    """A reference people can say aloud, such as REQ-2026-000123: never reused, not gapless."""
+    return f"{prefix}-{clock.today():%Y}-{number:06d}"
+
+
+def next_reference(prefix: str) -> str:
+    """The next reference of this kind."""
+    return reference_of(prefix, next_numbers(f"reference_{prefix.lower()}")[0])

@@ -126,9 +126,16 @@ def read_for_step(subject: models.Model) -> None:
 
 def keep_fitting(subject: models.Model) -> None:
     """Read anew what a step needs where the subject has other keys by now: another group."""
-    names = subject.__dict__.get("_read_for", {})
-    if not all(_still_fits(subject, name) for name in names):
+    sets = (name for name in subject.__dict__.get("_read_for", {}) if not _one(type(subject), name))
+    if not all(_still_fits(subject, name) for name in sets):
         read_for_step(subject)
+
+
+def has_at_hand(subject: models.Model, row: models.Model) -> bool:
+    """Whether this very row was read with the lock of the subject, and is as it was then."""
+    if "_read_for" not in subject.__dict__:
+        return False
+    return any(row is one for rows in subject.__dict__["_read_with"].values() for one in rows)
 
 
 def forget(subject: models.Model, sql: str) -> None:

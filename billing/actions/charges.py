@@ -50,11 +50,14 @@ def _own_currency(case: BillingCase, basis: Basis) -> None:
     if case.currency == basis.currency:
         return
     if case.lines.exists():
-        raise ValidationError(
-            {"basis": f"{case} is in {case.currency}; this basis is in {basis.currency}."}
-        )
+        raise _another_currency(case, basis)
     case.currency = basis.currency
     case.save(update_fields=["currency"])
+
+
+def _another_currency(case: BillingCase, basis: Basis) -> ValidationError:
+    said = f"{case} is in {case.currency}; this basis is in {basis.currency}."
+    return ValidationError({"basis": said})
 
 
 @action("prefill_charge", "Charge: fill in the lines", model=REQUEST, at=[S.TESTING],
@@ -65,21 +68,28 @@ def prefill_charge(request: Request, *, by: Actor) -> BillingCase:
     found = list(prefilled(request))
     if not found:
         raise Refused(NOTHING)
+    there = request.billing_case
     case = draft_case(request, found[0][0].currency)
-    before = case.total
-    case.lines.all().delete()
-    for basis, quantity, said in found:
-        _own_currency(case, basis)
-        ChargeLine.objects.create(case=case, **basis.line(quantity, said))
-    fresh = BillingCase.objects.get(pk=case.pk)
+    before = case.total if there else Decimal(0)
+    if there:
+        case.lines.all().delete()
+    _own_currency(case, found[0][0])
+    for basis, _, _ in found:
+        if basis.currency != case.currency:
+            raise _another_currency(case, basis)
+    ChargeLine.objects.bulk_create(
+        ChargeLine(case=case, **basis.line(quantity, said)) for basis, quantity, said in found
+    )
+    fresh = list(ChargeLine.objects.filter(case=case))
+    total = sum((line.amount for line in fresh), Decimal(0))
     record(
         request,
         "prefill_charge",
         by=by,
-        changes={"total": [before, fresh.total]},
-        facts={"billing_case": fresh.reference, "lines": len(found)},
+        changes={"total": [before, total]},
+        facts={"billing_case": case.reference, "lines": len(found)},
     )
-    return fresh
+    return BillingCase.objects.get(pk=case.pk) if there else case
 
 
 @action("refill_charge", "Fill in again, replacing the lines", model=REQUEST,

@@ -182,20 +182,20 @@ def refuse_pull_without_slot(entry: ScheduleEntry | None) -> None:
 
 def book_again(entry: ScheduleEntry, actor: Actor) -> bool:
     """After a hold: the next days with room. False where the window has none (X1)."""
-    start = max(slots.not_before(entry.request), entry.first_day)
+    request = entry.request
+    start, force = max(slots.not_before(request), entry.first_day), slots.force_of(request, entry)
     try:
-        with transaction.atomic():
-            slices = capacity.book_next_free(entry.group, start, entry.minutes, entry.most_per_day)
+        slices = capacity.book_next_free(force, start, entry.minutes, entry.most_per_day)
     except ValidationError:
         return False
-    slots.keep_days(entry, slices)
-    slots.touch(entry)
-    entry.save(update_fields=["sequence", "changed_at"])
-    advance(
+    booked = advance(
         entry,
         "rebook",
         by=SYSTEM.caused_by(actor),
         first_day=slices[0][0],
         last_day=slices[-1][0],
     )
+    slots.keep_days(booked, slices)
+    slots.touch(booked)
+    booked.save(update_fields=["sequence", "changed_at"])
     return True
