@@ -1,5 +1,8 @@
-"""What has nothing to do with each other does not wait for each other: while one person's act is
-not finished, others act on other requests, in other groups, for other agencies, and take in more."""
+"""What has nothing to do with each other does not wait for each other.
+
+While one person's act is not finished, others act on other requests, in other groups, for other
+agencies, and take in more.
+"""
 
 import threading
 from collections.abc import Callable, Iterator
