@@ -1,74 +1,83 @@
-"""The 60-day schedule as a page shows it: weeks with load and cards, and what waits (F2)."""
+"""The 60-day schedule as a page shows it: weeks with their load, and the cards of the near ones.
+
+What the page costs does not grow with what is booked: of the days the sums are stored, cards are
+drawn for the first weeks and so many a day; others are fetched when their week is opened (F2).
+"""
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
-from django.db.models import Exists, OuterRef, Prefetch, Q, prefetch_related_objects
+from django.db.models import Count, Window
+from django.db.models.functions import RowNumber
 
-from fulfillment import capacity, lists, slots
+from fulfillment import capacity, slots
 from fulfillment.capacity import Workforce
 from fulfillment.days_off import DaysOff
+from fulfillment.filters import name_of
 from fulfillment.models import ProviderGroup, ScheduledDay, ScheduleEntry
-from requests_app.models import Request
-from requests_app.states import S
+from requests_app.states import Priority, S
 from workflow import clock
-
-if TYPE_CHECKING:
-    from workflow.models import User
 
 RULE = (
     "Take next: what is due to begin or was missed goes first, overdue before priority before due "
     "date before age; then what is planned soonest."
 )
-OPEN_WEEKS = 3
-MOST_ASIDE = 200
-ENTRY = ("state", "first_day", "last_day", "minutes", "is_fixed", "group")
-REQUEST = ("reference", "title", "priority", "state", "held_since", "needed_by")
-PERSON = ("first_name", "last_name", "username")
-SHOWN = (
-    "day",
-    "minutes",
-    *(f"entry__{name}" for name in ENTRY),
-    *(f"entry__request__{name}" for name in REQUEST),
-    *(f"entry__request__specialist__{name}" for name in PERSON),
-)
+NEAR_WEEKS = 2
+MOST_A_DAY = 6
+STANDING = ("booked", "started")
+REQUEST = "entry__request__"
+COLUMNS = (
+    "day", "minutes", "entry__state", "entry__first_day", "entry__last_day", "entry__minutes",
+    "entry__is_fixed", f"{REQUEST}reference", f"{REQUEST}title", f"{REQUEST}priority",
+    f"{REQUEST}state", f"{REQUEST}held_since", f"{REQUEST}needed_by",
+)  # fmt: skip
 
 
-@dataclass
-class Card:
+class Card(NamedTuple):
     """An entry on one of its days; the first one stands for the whole and can be moved."""
 
-    slice: ScheduledDay
-    first: bool
-    movable: bool
+    day: date
+    minutes: int
+    state: str
+    first_day: date
+    last_day: date
+    in_all: int
+    is_fixed: bool
+    reference: str
+    title: str
+    priority: int
+    request_state: str
+    held_since: Any
+    needed_by: date | None
+    specialist: str | None
+    on_this_day: int
+    """How many the day has, whether their cards are drawn or not."""
 
     @property
-    def entry(self) -> ScheduleEntry:
-        return self.slice.entry
+    def first(self) -> bool:
+        return self.day == self.first_day
 
     @property
-    def req(self) -> Any:
-        return self.slice.entry.request
+    def is_on_hold(self) -> bool:
+        return self.held_since is not None
 
     @property
-    def facts(self) -> Hashable:
-        """All that is shown of it."""
-        entry, req = self.entry, self.req
-        begun = str(req.specialist) if entry.state == "started" else ""
-        late = req.needed_by if self.after_need else None
-        return (
-            self.first, self.movable, self.slice.minutes, entry.state, entry.minutes,
-            entry.is_fixed, entry.first_day, req.reference, req.title, req.priority,
-            req.is_on_hold, begun, late,
-        )  # fmt: skip
+    def can_move(self) -> bool:
+        """Whether a lead may take it elsewhere by this card."""
+        return self.first and movable(
+            self.state, self.request_state, self.is_fixed, self.is_on_hold
+        )
 
     @property
     def after_need(self) -> bool:
         """It is planned to end after the day on which the customer needs it."""
-        return bool(self.req.needed_by and self.entry.last_day > self.req.needed_by)
+        return bool(self.needed_by and self.last_day > self.needed_by)
+
+    @property
+    def get_priority_display(self) -> str:
+        return str(Priority(self.priority).label)
 
 
 @dataclass
@@ -81,6 +90,7 @@ class BoardDay:
     capacity: int = 0
     booked: int = 0
     outside: bool = False
+    begins: int = 0
     cards: list[Card] = field(default_factory=list)
 
     @property
@@ -96,10 +106,15 @@ class BoardDay:
         """From here on a meter shows the day as nearly full."""
         return self.capacity * 9 // 10
 
+    @property
+    def more(self) -> int:
+        """How many cards are not drawn of a day whose others are."""
+        return self.cards[0].on_this_day - len(self.cards) if self.cards else 0
+
 
 @dataclass
 class Week:
-    """A week of the board, folded where it is far away and empty."""
+    """A week of the board; one that is folded shows its cards when it is opened."""
 
     days: list[BoardDay]
     unfolded: bool
@@ -107,11 +122,7 @@ class Week:
     @property
     def facts(self) -> Hashable:
         """All that is shown of it."""
-        days = (
-            (d.day, d.open, d.why, d.capacity, d.booked, d.outside, *(c.facts for c in d.cards))
-            for d in self.days
-        )
-        return (self.unfolded, *days)
+        return (self.unfolded, *(tuple(day.__dict__.items()) for day in self.days))
 
     @property
     def monday(self) -> date:
@@ -130,17 +141,13 @@ class Week:
         return sum(day.booked for day in self.days)
 
     @property
-    def free(self) -> int:
-        return sum(day.free for day in self.days)
-
-    @property
     def nearly(self) -> int:
         return self.capacity * 9 // 10
 
     @property
     def begins(self) -> int:
         """How many entries begin in this week."""
-        return sum(1 for day in self.days for card in day.cards if card.first)
+        return sum(day.begins for day in self.days)
 
     @property
     def off(self) -> list[BoardDay]:
@@ -150,7 +157,7 @@ class Week:
 
 @dataclass
 class Board:
-    """The whole window of a group, read with a handful of queries."""
+    """The whole window of a group."""
 
     weeks: list[Week]
     days: list[capacity.Day]
@@ -169,187 +176,145 @@ class Board:
         return not any(day.day == clock.today() for day in self.days)
 
 
-def board(group: ProviderGroup, *, leads: bool, force: Workforce | None = None) -> Board:
-    """The weeks of the window with load, days off and cards (F2). `leads`: cards can be moved."""
+@dataclass
+class Found:
+    """What a board is made of, however it was read."""
+
+    booked: dict[date, int]
+    begins: dict[date, int]
+    cards: list[Card]
+
+
+# what is read
+
+
+def cards_of(group: Any, first: Any, last: Any, most: int | None = MOST_A_DAY) -> Any:
+    """The rows of the cards of these days, in order; so many of each day at most."""
+    counted = Window(Count("pk"), partition_by="day")
+    rows = ScheduledDay.objects.filter(
+        entry__group=group,
+        entry__state__in=STANDING,
+        entry__first_day__lte=last,
+        entry__last_day__gte=first,
+        day__range=(first, last),
+    )
+    if most is not None:
+        order = ["entry__request__priority", "entry_id"]
+        place = Window(RowNumber(), partition_by="day", order_by=order)
+        rows = rows.annotate(place=place).filter(place__lte=most)
+    return rows.order_by("day", f"{REQUEST}priority", "entry_id").values_list(
+        *COLUMNS, name_of(f"{REQUEST}specialist__"), counted
+    )
+
+
+def beginnings_of(group: Any, first: Any, last: Any) -> Any:
+    """How many entries begin on each day."""
+    rows = ScheduleEntry.objects.filter(
+        group=group, state__in=STANDING, first_day__range=(first, last)
+    )
+    return rows.order_by().values_list("first_day").annotate(Count("pk"))
+
+
+def first_monday() -> date:
+    """The Monday of the first week of the board."""
+    return clock.today() - timedelta(days=clock.today().weekday())
+
+
+def near_end() -> date:
+    """The last day of the weeks whose cards are always drawn; at a weekend they begin after it."""
+    weeks = NEAR_WEEKS + (clock.today().weekday() >= 5)
+    return first_monday() + timedelta(days=7 * weeks - 1)
+
+
+def cards_of_week(group: ProviderGroup, monday: date) -> list[Card]:
+    """Every card of a week, as far as it lies in the window."""
+    first, last = max(monday, clock.today()), monday + timedelta(days=6)
+    rows = cards_of(group, first, min(last, capacity.window_end()), None)
+    return [Card(*row) for row in rows]
+
+
+def by_day(cards: Iterable[Card]) -> dict[date, list[Card]]:
+    """The same cards, each list in its order."""
+    found: dict[date, list[Card]] = {}
+    for card in cards:
+        found.setdefault(card.day, []).append(card)
+    return found
+
+
+def everything(group: ProviderGroup) -> Found:
+    """All of the window with every card, to print it. Three queries."""
+    first, last = clock.today(), capacity.window_end()
+    return Found(
+        capacity.booked_of(group, first, last),
+        dict(beginnings_of(group, first, last)),
+        [Card(*row) for row in cards_of(group, first, last, None)],
+    )
+
+
+# what is shown
+
+
+def board(
+    group: ProviderGroup,
+    force: Workforce | None = None,
+    found: Found | None = None,
+    opened: date | None = None,
+) -> Board:
+    """The weeks of the window with load, days off and cards (F2).
+
+    `found` is what was read; without it everything is. `opened` is the Monday of a week that
+    somebody opened.
+    """
     first, last = clock.today(), capacity.window_end()
     force = force or Workforce(group)
-    days = capacity.days_of(force, first, last)
-    cards = _cards(group, first, last, leads)
-    off = DaysOff(group.calendar)
-    by_day = {day.day: day for day in days}
+    found = found or everything(group)
+    days = capacity.days_loaded(force, first, last, found.booked)
+    make = _Days(force, days, found, (first, last))
     weekdays = sorted({day.day.weekday() for day in days})
     weeks = []
-    monday = first - timedelta(days=first.weekday())
+    monday = first_monday()
     while monday <= last and weekdays:
-        found = [
-            _board_day(monday + timedelta(days=n), by_day, cards, off, (first, last))
-            for n in weekdays
-        ]
-        if not all(day.outside for day in found):
-            near = len(weeks) < OPEN_WEEKS
-            weeks.append(Week(found, near or any(day.cards for day in found)))
+        shown = [make.day(monday + timedelta(days=n)) for n in weekdays]
+        if not all(day.outside for day in shown):
+            near = len(weeks) < NEAR_WEEKS or monday == opened
+            weeks.append(Week(shown, near))
         monday += timedelta(days=7)
     return Board(weeks, days)
 
 
-def _board_day(
-    day: date,
-    by_day: dict[date, capacity.Day],
-    cards: dict[date, list[Card]],
-    off: DaysOff,
-    window: tuple[date, date],
-) -> BoardDay:
-    row = by_day.get(day)
-    outside = not window[0] <= day <= window[1]
-    if row is None:
-        return BoardDay(day, False, off.why(day), outside=outside, cards=cards.get(day, []))
-    return BoardDay(day, True, "", row.capacity, row.booked, outside, cards.get(day, []))
+class _Days:
+    """Makes the days of a board of what was read."""
+
+    def __init__(
+        self,
+        force: Workforce,
+        days: Iterable[capacity.Day],
+        found: Found,
+        window: tuple[date, date],
+    ) -> None:
+        self.off, self.window = DaysOff(force.group.calendar), window
+        self.days = {day.day: day for day in days}
+        self.begins, self.cards = found.begins, by_day(found.cards)
+
+    def day(self, day: date) -> BoardDay:
+        """One day with its load and its cards, or the reason why there is no work on it."""
+        row, cards = self.days.get(day), self.cards.get(day, [])
+        outside = not self.window[0] <= day <= self.window[1]
+        begins = self.begins.get(day, 0)
+        if row is None:
+            why = "" if outside else self.off.why(day)
+            return BoardDay(day, False, why, 0, 0, outside, begins, cards)
+        return BoardDay(day, True, "", row.capacity, row.booked, outside, begins, cards)
 
 
-def _cards(group: ProviderGroup, first: date, last: date, leads: bool) -> dict[date, list[Card]]:
-    found: dict[date, list[Card]] = {}
-    rows = (
-        ScheduledDay.objects.filter(
-            entry__group=group, day__range=(first, last), entry__state__in=["booked", "started"]
-        )
-        .select_related("entry__request__specialist")
-        .only(*SHOWN)
-        .order_by("day", "entry__request__priority", "entry_id")
+def movable(state: str, request_state: str, is_fixed: bool, is_on_hold: bool) -> bool:
+    """Whether an entry may be taken elsewhere."""
+    return (
+        state in slots.MOVABLE and request_state == S.SCHEDULED and not is_fixed and not is_on_hold
     )
-    for one in rows:
-        begins = one.day == one.entry.first_day
-        movable = leads and begins and can_move(one.entry)
-        found.setdefault(one.day, []).append(Card(one, begins, movable))
-    return found
 
 
 def can_move(entry: ScheduleEntry) -> bool:
     """Whether a lead may take it elsewhere now."""
     req = entry.request
-    return (
-        entry.state in slots.MOVABLE
-        and req.state == S.SCHEDULED
-        and not entry.is_fixed
-        and not req.is_on_hold
-    )
-
-
-# what is not on a day of the window
-
-
-@dataclass
-class Aside:
-    """Entries of the group that stand on no day of the window, each list with its reason."""
-
-    missed: list[ScheduleEntry] = field(default_factory=list)
-    """Planned to begin before today and not pulled: they stay on top (F2)."""
-    without_days: list[ScheduleEntry] = field(default_factory=list)
-    """Resumed after a hold when no day had room: the lead finds one (X1)."""
-    later: list[ScheduleEntry] = field(default_factory=list)
-    """Planned beyond the window; they roll into it by themselves."""
-
-
-def aside(group: ProviderGroup) -> Aside:
-    """What is missed, without a day, or later: at most `MOST_ASIDE` of them. One query."""
-    today, end = clock.today(), capacity.window_end()
-    rows = (
-        ScheduleEntry.objects.active()
-        .filter(group=group, request__state=S.SCHEDULED)
-        .filter(
-            Q(state="booked", first_day__lt=today)
-            | Q(state="suspended", request__held_since__isnull=True)
-            | Q(state="booked", first_day__gt=end)
-        )
-        .select_related("request__agency")
-        .order_by("first_day", "pk")
-    )
-    found = Aside()
-    for entry in sorted(rows[:MOST_ASIDE], key=_by_rule):
-        if entry.state == "suspended":
-            found.without_days.append(entry)
-        elif entry.first_day < today:
-            found.missed.append(entry)
-        else:
-            found.later.append(entry)
-    return found
-
-
-def _by_rule(entry: ScheduleEntry) -> tuple[Any, ...]:
-    return (entry.first_day, entry.request.priority, entry.request.created_at, entry.pk)
-
-
-@dataclass
-class Waiting:
-    """A request that waits for a slot, with the slot one would propose."""
-
-    req: Any
-    kept: ScheduleEntry | None
-    bars: list[capacity.Bar]
-    proposed: date | None
-    hours: Decimal | None
-
-    @property
-    def facts(self) -> Hashable:
-        """All that is shown of it beside its request."""
-        return (self.kept is None, tuple(self.bars), self.proposed, self.hours)
-
-    @property
-    def not_before(self) -> date | None:
-        """The day before which it must not be booked, if there is one."""
-        return max((day for day, _ in self.bars), default=None)
-
-    @property
-    def why_not_before(self) -> str:
-        """The reason of that day, in a sentence."""
-        return max(self.bars)[1] if self.bars else ""
-
-    @property
-    def comes_into_view(self) -> date | None:
-        """The day on which the window reaches the first day it may begin."""
-        ahead = capacity.window_end() - clock.today()
-        return self.not_before - ahead if self.not_before else None
-
-    @property
-    def one_button(self) -> bool:
-        """Day and hours are known, so that one button books it."""
-        return bool(self.proposed and self.hours)
-
-
-def waiting(group: ProviderGroup, user: "User") -> Any:
-    """The requests without a slot, by the rule of the queues (F2)."""
-    return lists.of_group(group, user).filter(state=S.AWAITING_SCHEDULING).by_rule()
-
-
-def beyond_window() -> Q:
-    """What cannot begin within the window, by agreement or for want of parts (F2)."""
-    end = capacity.window_end()
-    line_model: Any = Request._meta.get_field("part_lines").related_model
-    parts = line_model.objects.unfinished().filter(request=OuterRef("pk"), expected_on__gt=end)
-    return Q(earliest_on__gt=end) | Q(Exists(parts))
-
-
-def with_parts_and_slots(rows: list[Any]) -> None:
-    """Read what of these requests is still expected, and which slots they kept: two queries."""
-    line_model: Any = Request._meta.get_field("part_lines").related_model
-    prefetch_related_objects(
-        rows,
-        Prefetch("part_lines", line_model.objects.unfinished(), to_attr="open_lines"),
-        Prefetch("schedule_entries", ScheduleEntry.objects.active(), to_attr="active_entries"),
-    )
-
-
-def proposals(rows: Iterable[Any], days: list[capacity.Day]) -> list[Waiting]:
-    """Each with the next day on which it would fit; they are read `with_parts_and_slots`."""
-    return [_waiting(req, days) for req in rows]
-
-
-def _waiting(req: Any, days: list[capacity.Day]) -> Waiting:
-    kept = next(iter(req.active_entries), None)
-    bars = slots.bars_of(req, req.open_lines)
-    hours = kept.hours if kept else req.estimate_hours
-    minutes = int((hours or Decimal(1)) * 60)
-    free = [d for d in days if not bars or d.day >= max(bars)[0]]
-    proposed = next(iter(capacity.nearest(free, minutes, 1)), None)
-    if kept and kept.state == "booked" and kept.first_day >= clock.today():
-        proposed = kept.first_day
-    return Waiting(req, kept, bars, proposed, hours)
+    return movable(entry.state, req.state, entry.is_fixed, req.is_on_hold)

@@ -4,7 +4,7 @@ A day's capacity is its members' hours times the group's focus, on working days 
 Day rows are made when a booking first needs them and brought up to date whenever one is locked.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -15,9 +15,10 @@ from django.core.exceptions import ValidationError
 from django.db.models import Case, F, QuerySet, Value, When, prefetch_related_objects
 
 from fulfillment.days_off import DaysOff
-from fulfillment.leave import leaves_of, there_on
+from fulfillment.leave import by_person, leaves_of, there_on
 from fulfillment.models import DayCapacity, Membership, ProviderGroup
 from workflow import clock
+from workflow.leave_models import Leave
 from workflow.together import is_read
 from workflow.worktime import Hours, hours_of
 
@@ -85,25 +86,52 @@ def window_end() -> date:
 
 
 class Workforce:
-    """A group's members, focus and calendar, read once, to say what each day holds."""
+    """A group's members, focus and calendar, read once, to say what each day holds.
 
-    def __init__(self, group: ProviderGroup, *, hours: Hours | None = None) -> None:
+    A page that has read the members and their leave with other things hands them over.
+    """
+
+    def __init__(
+        self,
+        group: ProviderGroup,
+        members: list[Membership] | None = None,
+        leaves: Iterable[Leave] | None = None,
+        *,
+        hours: Hours | None = None,
+    ) -> None:
         self.group = group
         if hours is None and group.calendar:
             prefetch_related_objects([group], "calendar__hours", "calendar__exceptions")
         self.hours: Hours = hours_of(group.calendar) if hours is None else hours
-        self.members = list(
-            Membership.objects.filter(group=group, user__is_active=True).select_related("user")
+        self.members = list(members_at_work(group)) if members is None else members
+        self.leaves = (
+            leaves_of(m.user_id for m in self.members) if leaves is None else by_person(leaves)
         )
-        self.leaves = leaves_of(m.user_id for m in self.members)
+        self._at_times_away = [
+            m for m in self.members if m.user.away_from or self.leaves.get(m.user_id)
+        ]
+        self._plain_days: dict[tuple[int, int], int] = {}
 
     def minutes(self, day: date) -> int:
         """Minutes of planned work the group can take on: none on days off."""
         open_for = self.hours.minutes_on(day)
         if not open_for:
             return 0
+        if any(self._is_unlike(member, day) for member in self._at_times_away):
+            return self._added_up(day)
+        plain = (day.weekday(), open_for)
+        if plain not in self._plain_days:
+            self._plain_days[plain] = self._added_up(day)
+        return self._plain_days[plain]
+
+    def _added_up(self, day: date) -> int:
         own = sum(self.minutes_of(member, day) for member in self.members)
         return int(own * self.group.focus)
+
+    def _is_unlike(self, member: Membership, day: date) -> bool:
+        """Whether the person is away for some of the day."""
+        leaves = self.leaves.get(member.user_id, ())
+        return _away(member, day) or any(one.first_day <= day <= one.last_day for one in leaves)
 
     def minutes_of(self, member: Membership, day: date) -> Decimal:
         """Minutes that one member is at work: own hours, within the group's, less leave."""
@@ -116,6 +144,11 @@ class Workforce:
         """The days from first to last on which the group works."""
         span = (first + timedelta(days=n) for n in range((last - first).days + 1))
         return [day for day in span if self.hours.on(day)]
+
+
+def members_at_work(group: Any) -> QuerySet[Membership]:
+    """The members of a group with active accounts."""
+    return Membership.objects.filter(group=group, user__is_active=True).select_related("user")
 
 
 def _away(membership: Membership, day: date) -> bool:
@@ -151,13 +184,22 @@ def days_of(
     force: "Workforce", first: date, last: date, *, without: Iterable[Slice] = ()
 ) -> list[Day]:
     """As `days_ahead`, of a workforce that was read already."""
-    booked = dict(
-        DayCapacity.objects.filter(group=force.group, day__range=(first, last)).values_list(
-            "day", "booked"
-        )
-    )
+    booked = booked_of(force.group, first, last)
     for day, minutes in without:
         booked[day] = max(0, booked.get(day, 0) - minutes)
+    return days_loaded(force, first, last, booked)
+
+
+def booked_of(group: ProviderGroup, first: date, last: date) -> dict[date, int]:
+    """The minutes booked on each day that has any."""
+    rows = DayCapacity.objects.filter(group=group, day__range=(first, last), booked__gt=0)
+    return dict(rows.order_by().values_list("day", "booked"))
+
+
+def days_loaded(
+    force: "Workforce", first: date, last: date, booked: Mapping[date, int]
+) -> list[Day]:
+    """As `days_of`, where the minutes booked were read already."""
     return [
         Day(day, max(force.minutes(day), booked.get(day, 0)), booked.get(day, 0))
         for day in force.working_days(first, last)

@@ -37,9 +37,18 @@ def path_of(feed: CalendarFeed) -> str:
     return reverse("fulfillment_feed", args=[feed.key, signature(feed.key)])
 
 
+def feed_of(user: User, group: ProviderGroup | None) -> CalendarFeed | None:
+    """The person's own calendar of the group, or of their work; None while they have none."""
+    return CalendarFeed.objects.filter(user=user, group=group).first()
+
+
 def address_of(user: User, group: ProviderGroup | None) -> str:
     """The person's address of this calendar, or nothing while they have none."""
-    feed = CalendarFeed.objects.filter(user=user, group=group).first()
+    return whole_address(feed_of(user, group))
+
+
+def whole_address(feed: CalendarFeed | None) -> str:
+    """Where a calendar is fetched, with the host; nothing for none."""
     return settings.BASE_URL + path_of(feed) if feed else ""
 
 

@@ -14,10 +14,13 @@ from requests_app.models import Request
 from requests_app.states import Priority, State
 from workflow.facets import OccurringChoices
 
-PERSON = Coalesce(
-    NullIf(Trim(Concat("first_name", Value(" "), "last_name")), Value("")), F("username")
-)
 ATTENTION = [*standing.CHOICES, ("held", "On hold")]
+
+
+def name_of(person: str = "") -> Coalesce:
+    """A person's name as pages show it; `person` is the way to them, with two underscores."""
+    whole = Concat(f"{person}first_name", Value(" "), f"{person}last_name")
+    return Coalesce(NullIf(Trim(whole), Value("")), F(f"{person}username"))
 
 
 class QueueFilter(OccurringChoices, django_filters.FilterSet):
@@ -74,4 +77,4 @@ class WorkFilter(QueueFilter):
         queryset=get_user_model().objects.all(), label="Specialist", empty_label="Anybody"
     )
 
-    narrowed = QueueFilter.narrowed | {"specialist": (get_user_model(), PERSON, "specialist")}
+    narrowed = QueueFilter.narrowed | {"specialist": (get_user_model(), name_of(), "specialist")}

@@ -10,9 +10,13 @@ from workflow.leave_models import Leave
 
 def leaves_of(people: Iterable[int]) -> dict[int, list[Leave]]:
     """Leave from today on, by person."""
+    return by_person(Leave.objects.filter(user__in=list(people), last_day__gte=clock.today()))
+
+
+def by_person(leaves: Iterable[Leave]) -> dict[int, list[Leave]]:
+    """The same leave, by whose it is."""
     found: dict[int, list[Leave]] = {}
-    rows = Leave.objects.filter(user__in=list(people), last_day__gte=clock.today())
-    for leave in rows:
+    for leave in leaves:
         found.setdefault(leave.user_id, []).append(leave)
     return found
 

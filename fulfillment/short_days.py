@@ -4,21 +4,23 @@ A booking never overbooks a day; but people may be missing on a day that is book
 keeps what is booked (its row never says less), takes nothing more, and is listed here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
-from fulfillment import capacity
-from fulfillment.models import DayCapacity, ProviderGroup, ScheduledDay
+from fulfillment import board, capacity
+from fulfillment.board import Card
+from fulfillment.models import DayCapacity, ProviderGroup
 from workflow import clock
 from workflow.upkeep import after_edit
 
 if TYPE_CHECKING:
     from workflow.models import User
 
-HOLDING = ["booked", "started"]
+MOST_DAYS, MOST_CARDS = 5, 5
 
 
 @dataclass(frozen=True)
@@ -28,32 +30,47 @@ class ShortDay:
     day: date
     available: int
     booked: int
-    slices: list[ScheduledDay]
+    cards: list[Card]
+    """The first of its entries; none for days that no page shows."""
 
     @property
     def missing(self) -> int:
         """Minutes booked beyond what can be done."""
         return self.booked - self.available
 
+    @property
+    def more(self) -> int:
+        """How many entries it has beside those cards."""
+        return self.cards[0].on_this_day - len(self.cards) if self.cards else 0
 
-def days_short(group: ProviderGroup, force: capacity.Workforce | None = None) -> list[ShortDay]:
-    """The days of a group that became overbooked, with their entries. Reads only."""
-    rows = DayCapacity.objects.filter(group=group, day__gte=clock.today(), booked__gt=0)
-    days = list(rows.order_by("day"))
+
+def booked_days(group: Any, today: Any) -> Any:
+    """The days from today on with something booked on them: day and minutes."""
+    rows = DayCapacity.objects.filter(group=group, day__gte=today, booked__gt=0)
+    return rows.order_by("day").values_list("day", "booked")
+
+
+def days_short(
+    group: ProviderGroup,
+    force: capacity.Workforce | None = None,
+    booked: Sequence[tuple[date, int]] | None = None,
+) -> list[ShortDay]:
+    """The days of a group that became overbooked, with some of their entries. Reads only.
+
+    `booked` are the `booked_days`, where they were read already.
+    """
+    days = list(booked_days(group, clock.today())) if booked is None else booked
     if not days:
         return []
     force = force or capacity.Workforce(group)
-    there = {row.day: force.minutes(row.day) for row in days}
-    short = [row for row in days if there[row.day] < row.booked]
+    there = {day: force.minutes(day) for day, _ in days}
+    short = [(day, minutes) for day, minutes in days if there[day] < minutes]
     if not short:
         return []
-    by_day: dict[date, list[ScheduledDay]] = {}
-    slices = ScheduledDay.objects.filter(
-        entry__group=group, entry__state__in=HOLDING, day__in=[row.day for row in short]
-    ).select_related("entry__request__agency")
-    for one in slices.order_by("day", "entry__request__priority", "entry_id"):
-        by_day.setdefault(one.day, []).append(one)
-    return [ShortDay(r.day, there[r.day], r.booked, by_day.get(r.day, [])) for r in short]
+    shown = [day for day, _ in short[:MOST_DAYS]]
+    rows = board.cards_of(group, shown[0], shown[-1], MOST_CARDS).filter(day__in=shown)
+    cards = board.by_day(board.Card(*row) for row in rows)
+    return [ShortDay(day, there[day], minutes, cards.get(day, [])) for day, minutes in short]
 
 
 def refresh_days(group: ProviderGroup) -> None:

@@ -198,6 +198,9 @@ class Request(Process, Clocked):
             models.Index(
                 fields=["specialist", "assigned_at"], name="request_specialist", condition=OPEN_Q
             ),
+            models.Index(
+                fields=["review_on"], name="request_review", condition=Q(review_on__isnull=False)
+            ),
             models.Index(fields=["state", "-created_at"], name="request_state"),
             models.Index(fields=["agency", "-created_at"], name="request_agency"),
             models.Index(

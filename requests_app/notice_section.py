@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import Case, QuerySet, Value, When
+from django.db.models import Case, Q, QuerySet, Value, When
 
 from notifications import bounces
 from notifications.models import Notice
@@ -94,13 +94,12 @@ def _shown(request: Request) -> list[Notice]:
     return [*read, *memo[0]][: SHOWN + 1]
 
 
-def failed_for(user: "User") -> QuerySet[Notice]:
-    """Failed notices about requests that this person represents: somebody was not told."""
-    mine = Request.objects.represented_by(user).values("pk")
+def failed_of(mine: Q, content_type: int) -> QuerySet[Notice]:
+    """Failed notices about requests that somebody represents: somebody was not told."""
     return Notice.objects.filter(
         state=Notice.State.FAILED,
-        event__stream_type=ContentType.objects.get_for_model(Request),
-        event__stream_id__in=mine,
+        event__stream_type=content_type,
+        event__stream_id__in=Request.objects.filter(mine).values("pk"),
     )
 
 

@@ -1,22 +1,33 @@
 """What waits for a person, why and until when: one query for the facts, plain rules over them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Subquery
 from django.utils import timezone
 
 from requests_app.models import Request
-from requests_app.querysets import FINISHED, UNASSIGNED, AmongKeys
-from requests_app.standing import late_q
 from requests_app.states import FULFILLMENT, S
 from workflow import clock
 from workflow.models import User
 
 MOST = 100
-OWNERS = ("representative__deputy", "agency__representative__deputy")
+PEOPLE = (
+    "agency__representative__deputy", "provider_group", "specialist", "representative__deputy",
+)  # fmt: skip
+PERSON = ("username", "first_name", "last_name", "away_from", "away_until", "deputy")
+ROW = (
+    "reference", "title", "state", "state_since", "priority", "pass_number", "created_at",
+    "closed_at", "due_at", "at_risk_at", "paused_since", "paused_for", "held_since", "review_on",
+    "waiting_for", "agency__name", "agency__deputy", "agency__known_to_billing",
+    "provider_group__name",
+    *(f"{person}__{name}" for name in PERSON for person in (
+        "specialist", "representative", "representative__deputy", "agency__representative",
+        "agency__representative__deputy",
+    )),
+)  # fmt: skip
 OPEN_BILLS = ("draft", "forwarded", "initiated")
 ANSWER_SOON = timedelta(days=3)
 PART_WORK = {"requested": "rate", "rated": "give a billing code", "coded": "list"}
@@ -80,6 +91,16 @@ class Task:
         return PLACES.get(self.what, "next-title")
 
     @property
+    def facts(self) -> Hashable:
+        """All that is shown of it, for a day."""
+        r = self.req
+        return (
+            r.reference, r.title, r.agency.name, r.state, r.priority, r.standing, r.due_at,
+            r.closed_at, r.paused_since, r.paused_for, r.review_on, r.state_since, self.what,
+            self.why, self.until, self.is_late,
+        )  # fmt: skip
+
+    @property
     def is_late(self) -> bool:
         if self.until is None:
             return bool(self.req.is_overdue)
@@ -120,7 +141,7 @@ def _any(relation: str, **where: Any) -> Exists:
     return Exists(records_of(relation).filter(request=OuterRef("pk"), **where))
 
 
-def with_facts(requests: Any, user: User) -> Any:
+def with_facts(requests: Any, user: User | int) -> Any:
     """Everything that the rules below look at, in the same query."""
     return requests.annotate(
         stage=_latest("discoveries", "state", "-number"),
@@ -307,67 +328,11 @@ def task_of(req: Any, user: User) -> Task | None:
     return Task(req, *answer) if answer else None
 
 
-def _among(relation: str, key: str = "request", **where: Any) -> Q:
-    """Requests on which such a record hangs: few, so they are looked up from the record's side."""
-    return Q(AmongKeys("pk", records_of(relation).filter(**where).values(key)))
+def with_people(requests: Any) -> Any:
+    """With no more of each than own work looks at and shows."""
+    return requests.select_related(*PEOPLE).only(*ROW)
 
 
-def _concerns(user: User) -> Q:
-    """Requests that can wait for this person at all; the rules decide which do."""
-    concerns = Q(specialist=user, state__in=list(SPECIALIST))
-    concerns |= _among("plan_items", assignee=user, state="open")
-    concerns |= Q(_among("discoveries", team__user=user), state=S.DISCOVERY)
-    if user.is_representative:
-        theirs = Q(state__in=list(REPRESENTATIVE)) | Q(review_on__lte=clock.today())
-        concerns |= theirs & Request.objects.represented_q(user)
-    if user.group_ids:
-        today = clock.today()
-        ready: dict[str, Any] = {
-            "group__in": user.group_ids,
-            "state": "booked",
-            "first_day__lte": today,
-        }
-        turn = Q(_among("schedule_entries", **ready), state=S.SCHEDULED)
-        turn |= Q(review_on__lte=today)
-        concerns |= turn & Q(provider_group__in=user.group_ids)
-    if user.led_group_ids:
-        led = Q(state__in=[S.PENDING, S.AWAITING_SCHEDULING])
-        led |= Q(state__in=FULFILLMENT) & late_q()
-        concerns |= led & Q(provider_group__in=user.led_group_ids)
-    if user.is_billing:
-        concerns |= _among("part_lines", state__in=list(PART_WORK))
-        concerns |= Q(state=S.BILLING, agency__known_to_billing=False)
-    if user.is_asd_manager:
-        concerns |= _among("service_updates", state="requested")
-        drafts = ["proposed", "in_development"]
-        concerns |= _among("proposed_services", "origin_request", state__in=drafts)
-    return concerns
-
-
-def _first(rows: Any, most: int, unassigned: int) -> Any:
-    """The keys of the first open rows by rule, along the index of the list of all."""
-    placed = rows.annotate(finished=FINISHED, unassigned=UNASSIGNED)
-    return placed.filter(finished=0, unassigned=unassigned).by_rule().values("pk")[:most]
-
-
-def tasks_for(user: User) -> list[Task]:
-    """Everything that waits for this person, in all their roles, the most urgent first."""
-    if user.is_auditor:
-        return []
-    concerned = Request.objects.filter(_concerns(user))
-    first = _first(concerned, MOST, unassigned=0).union(
-        _first(concerned, MOST, unassigned=1), all=True
-    )
-    found = with_facts(Request.objects.filter(pk__in=[row["pk"] for row in first]), user)
-    rows = found.for_list().select_related(*OWNERS)
-    return sorted(filter(None, (task_of(req, user) for req in rows)), key=lambda task: task.rank)
-
-
-def waiting_for_others(user: User, busy: set[int], most: int) -> QuerySet[Any]:
-    """Mine, but it is somebody else's turn."""
-    mine = Q(specialist=user)
-    if user.is_representative:
-        mine |= Request.objects.represented_q(user)
-    others = Request.objects.filter(mine).exclude(pk__in=busy)
-    first = [row["pk"] for row in _first(others, most, unassigned=1)]
-    return Request.objects.filter(pk__in=first).by_rule().for_list().select_related(*OWNERS)
+def tasks_of(requests: Iterable[Any], user: User) -> list[Task]:
+    """What these requests (with their facts) want of a person, the most urgent first."""
+    return sorted(filter(None, (task_of(req, user) for req in requests)), key=lambda t: t.rank)

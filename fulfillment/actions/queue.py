@@ -71,7 +71,13 @@ def take_next(group: ProviderGroup, *, by: "User | Actor") -> Request | None:
 
 def note_check(group: ProviderGroup, queue: str, by: "User") -> QueueCheck | None:
     """A member has looked at the queue: written at most once a minute (F3). The latest look."""
-    check = group.checks.filter(queue=queue).select_related("by").first()
+    return noted(group, queue, by, group.checks.filter(queue=queue).select_related("by").first())
+
+
+def noted(
+    group: ProviderGroup, queue: str, by: "User", check: QueueCheck | None
+) -> QueueCheck | None:
+    """As `note_check`, where the latest look was read already."""
     now = clock.now()
     if group.pk in by.group_ids and (check is None or check.at <= now - CHECK_EVERY):
         check, _ = QueueCheck.objects.update_or_create(

@@ -1,7 +1,7 @@
 """The page of the 60-day schedule, and moving a card on it: preview, then the move (F2, F6)."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -11,15 +11,14 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from fulfillment import board, lists
+from fulfillment import board, capacity
 from fulfillment.actions.moving import last_move, version, why_not_undone
-from fulfillment.actions.queue import note_check
+from fulfillment.actions.queue import noted
 from fulfillment.actions.schedule import next_scheduled, pull_next, wish_of
-from fulfillment.capacity import Workforce
-from fulfillment.feeds import address_of
+from fulfillment.feeds import whole_address
 from fulfillment.models import ProviderGroup, ScheduleEntry
-from fulfillment.pages import checked, group_context, group_of, leads_here, page_of, take
-from fulfillment.short_days import days_short
+from fulfillment.pages import checked, group_context, group_of, leads_here, take
+from fulfillment.schedule_page import SchedulePage
 from fulfillment.slot_forms import RescheduleForm
 from fulfillment.slots import MOVABLE, slices_of
 from fulfillment.what_if import WhatIf, what_if
@@ -30,42 +29,68 @@ from workflow.machine import Refused
 from workflow.registry import ActionForm, InvalidFacts, offers, perform
 
 BESIDE = {"swap_slot", "fix_slot", "unfix_slot", "set_earliest", "unschedule"}
-MOST_LATER = 100
 MOVED = re.compile(r"([A-Z]+-\d{4}-\d{6,9})(?:\.(\d{1,8}))?", re.ASCII)
 
 
 @login_required
 @require_safe
 def schedule(request: HttpRequest, slug: str) -> HttpResponse:
-    """The 60-day schedule: what was missed, the weeks ahead, what waits for a slot (F2)."""
+    """The 60-day schedule: what was missed, the weeks ahead, what waits for a slot (F2).
+
+    `week` opens a week with all its cards; fetched for itself it is the cards alone.
+    """
     group = group_of(request, slug)
-    check = note_check(group, "schedule", request.user)
+    opened = _week_asked(request)
+    if opened and request.htmx:
+        return _cards(request, group, opened)
+    read = SchedulePage.of(group, request.user)
     context = group_context(request, group, "schedule")
-    force = Workforce(group)
-    shown = board.board(group, leads=context["leads_here"], force=force)
-    queue = lists.shown(board.waiting(group, request.user))
-    page = page_of(request, queue.exclude(board.beyond_window()))
-    now, later = list(page.object_list), list(queue.filter(board.beyond_window())[:MOST_LATER])
-    board.with_parts_and_slots(now + later)
-    aside = board.aside(group)
+    check = noted(group, "schedule", request.user, next(iter(read.found["check"]), None))
+    printed = request.GET.get("view") == "print"
+    every = printed or request.GET.get("aside") == "all"
+    shown = board.board(group, read.force) if printed else read.board(opened)
+    page, waiting = read.waiting(request.GET.get("page"), shown.days)
+    aside = read.aside(every=every)
     context |= {
         "board": shown,
         "page": page,
-        "waiting": board.proposals(now, shown.days),
-        "missed": aside.missed,
-        "without_days": aside.without_days,
-        "later": board.proposals(later, []),
-        "later_booked": aside.later,
+        "waiting": waiting,
+        "aside": aside,
+        "later": read.beyond(every=every),
+        "more_later": 0 if every else read.more_later,
         **checked(group, check),
-        "short": days_short(group, force),
+        "short": read.short,
         "rule": board.RULE,
     }
-    if request.GET.get("view") == "print":
+    if printed:
         return render(request, "fulfillment/schedule_print.html", context)
     context["moved"] = _moved(request, group, context["leads_here"])
-    context["feed"] = address_of(request.user, group)
+    context["feed"] = whole_address(next(iter(read.found["feed"]), None))
     context["calendar_url"] = reverse("fulfillment_group_calendar", args=[group.slug])
     return render(request, "fulfillment/schedule.html", context)
+
+
+def _week_asked(request: HttpRequest) -> date | None:
+    """The Monday of the week to open, if the address names one of the window."""
+    try:
+        day = date.fromisoformat(request.GET.get("week", ""))
+    except ValueError:
+        return None
+    monday = day - timedelta(days=day.weekday())
+    return monday if board.first_monday() <= monday <= capacity.window_end() else None
+
+
+def _cards(request: HttpRequest, group: ProviderGroup, monday: date) -> HttpResponse:
+    """The cards of one week, for the page that shows its days already.
+
+    Who asked for the rest of a day goes on reading at the first card that was not there.
+    """
+    day = request.GET.get("day", "")
+    cards = board.cards_of_week(group, monday)
+    rest = [card for card in cards if card.day.isoformat() == day][board.MOST_A_DAY :]
+    context = {"days": board.by_day(cards), "next": rest[0] if rest else None}
+    context |= group_context(request, group, "schedule")
+    return render(request, "fulfillment/_cards.html", context)
 
 
 def _moved(request: HttpRequest, group: ProviderGroup, leads: bool) -> dict[str, Any] | None:

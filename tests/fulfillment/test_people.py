@@ -162,7 +162,7 @@ def test_leave_that_makes_booked_days_impossible_is_listed(full: Office, client:
     assert [(d.day, d.booked - d.missing, d.missing) for d in short] == [
         (entry.first_day, 16 * 60, 8 * 60)
     ]
-    assert [s.entry.request for s in short[0].slices] == [request]
+    assert [card.reference for card in short[0].cards] == [request.reference]
     row = DayCapacity.objects.get(day=entry.first_day)
     assert row.booked == row.capacity == 24 * 60
     room = capacity.days_ahead(full.group, entry.first_day, entry.first_day)

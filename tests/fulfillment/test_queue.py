@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from fulfillment import board, lists
+from fulfillment import board, lists, unplaced
 from fulfillment.actions.queue import note_check, take_next
 from fulfillment.actions.schedule import pull_next
 from fulfillment.models import QueueCheck
@@ -173,10 +173,10 @@ def test_an_item_is_in_exactly_one_queue(office: Office) -> None:
     """F2: pending or schedule, never both."""
     assistance, enhancement = walk.to_pending(office), walk.to_scheduled(office)
     assert list(lists.pending(office.group, office.lead)) == [assistance]
-    assert list(board.waiting(office.group, office.lead)) == []
-    weeks = board.board(office.group, leads=False).weeks
-    cards = [card.req for week in weeks for day in week.days for card in day.cards]
-    assert cards == [enhancement]
+    assert list(unplaced.waiting(office.group, office.lead)) == []
+    weeks = board.board(office.group).weeks
+    cards = [card.reference for week in weeks for day in week.days for card in day.cards]
+    assert cards == [enhancement.reference]
 
 
 def test_a_group_at_a_glance_counts_both_queues(office: Office) -> None:
@@ -195,4 +195,4 @@ def test_a_group_at_a_glance_counts_both_queues(office: Office) -> None:
     assert pending["oldest"] == risky.created_at
     assert (pending["stale"], schedule["stale"]) == (True, False)
     assert (schedule["count"], schedule["missed"]) == (2, 1)
-    assert board.aside(office.group).missed == [scheduled.schedule_entries.get()]
+    assert unplaced.aside(office.group).missed == [scheduled.schedule_entries.get()]

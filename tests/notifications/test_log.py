@@ -8,8 +8,9 @@ from django.test import Client
 
 from notifications import delivery
 from notifications.models import Notice
+from requests_app.home import OwnWork
 from requests_app.models import Request
-from requests_app.notice_section import failed_for, notice_section, notices_of
+from requests_app.notice_section import notice_section, notices_of
 from tests import walk
 from tests.factories import Office, UserFactory
 from tests.notifications.post import Post
@@ -104,5 +105,5 @@ def test_the_representative_is_asked_to_see_to_failed_notices(
     request_: Request, office: Office
 ) -> None:
     notice = fail(request_)
-    assert list(failed_for(office.rep)) == [notice]
-    assert list(failed_for(UserFactory())) == []
+    assert [found for _, _, found in OwnWork(office.rep).undelivered] == [notice]
+    assert OwnWork(UserFactory()).undelivered == []

@@ -8,7 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from notifications.models import Notice
-from requests_app.own_work import tasks_for
+from requests_app.own_keys import tasks_for
 from tests.factories import MembershipFactory, Office, UserFactory
 from tests.walk import (
     do,

@@ -236,7 +236,7 @@ def test_a_crash_shows_a_page_without_its_reason(office: Office, monkeypatch):
     def crash(*args):
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("requests_app.home.tasks_for", crash)
+    monkeypatch.setattr("requests_app.home.tasks_of", crash)
     client = signed_in(office.rep)
     client.raise_request_exception = False
     answer = client.get("/")

@@ -1,0 +1,182 @@
+"""Which requests may wait for a person: found branch by branch, each along an index of its own.
+
+One condition over all of them would have the database look at every open request. Each branch
+gives its first by the rule of the queues; together they are the first of all.
+"""
+
+from datetime import date, datetime
+from functools import cache
+from typing import Any
+
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Q
+
+from requests_app.models import Request
+from requests_app.notice_section import failed_of
+from requests_app.own_work import (
+    PART_WORK,
+    REPRESENTATIVE,
+    SPECIALIST,
+    Task,
+    records_of,
+    tasks_of,
+    with_facts,
+    with_people,
+)
+from requests_app.querysets import FINISHED, UNASSIGNED, AmongKeys
+from requests_app.states import FULFILLMENT, S
+from workflow import clock
+from workflow.models import User
+from workflow.prepared import AmongValues, Reading, Sets
+
+MOST, OTHERS, FAILED = 100, 111, 10
+BY_RULE = ("pk", "overdue", "priority", "due_at", "created_at")
+Roles = tuple[bool, ...]
+KINDS = {"person": int, "groups": list, "led": list, "today": date, "now": datetime}
+REPRESENTED = {"person": int, "deputised": list, "agencies": list, "nobodys": list, "today": date}
+
+
+def roles_of(user: User) -> Roles:
+    """What decides how the question is put: everything else is a value in it."""
+    return (user.is_representative, bool(user.group_ids), bool(user.led_group_ids),
+            user.is_billing, user.is_asd_manager)  # fmt: skip
+
+
+def _ordered(rows: Any, most: int = MOST) -> Any:
+    """The first of some open requests by the rule, with what the rule looks at."""
+    return rows.open().by_rule().values_list(*BY_RULE)[:most]
+
+
+def _first(rows: Any, unassigned: int, most: int = MOST) -> Any:
+    """The same along the index of the list of all: where they are many."""
+    placed = rows.annotate(finished=FINISHED, unassigned=UNASSIGNED)
+    placed = placed.filter(finished=0, unassigned=unassigned)
+    return placed.by_rule().values_list(*BY_RULE)[:most]
+
+
+def _among(relation: str, key: str = "request", **where: Any) -> Q:
+    """Requests on which such a record hangs: few, so they are looked up from the record's side."""
+    return Q(AmongKeys("pk", records_of(relation).filter(**where).order_by().values(key)))
+
+
+def _sets(roles: Roles, own: dict[str, Any]) -> Sets:
+    """What is found by a person's own keys, whatever their roles."""
+    represents, in_groups, leads, is_billing, is_asd_manager = roles
+    person, requests = own["person"], Request.objects
+    found: Sets = {
+        "assigned": _ordered(requests.filter(specialist=person, state__in=list(SPECIALIST))),
+        "items": _ordered(requests.filter(_among("plan_items", assignee=person, state="open"))),
+        "teams": _ordered(
+            requests.filter(_among("discoveries", team__user=person), state=S.DISCOVERY)
+        ),
+        "others": _ordered(requests.filter(specialist=person), OTHERS),
+    }
+    if represents:
+        agencies = records_of("agency").order_by()
+        found |= {
+            "agencies": agencies.filter(Q(representative=person) | Q(deputy=person))
+            .values_list("pk"),
+            "nobodys": agencies.filter(representative=None).values_list("pk"),
+            "deputised": User.objects.filter(deputy=person).order_by().values_list("pk"),
+        }  # fmt: skip
+    if in_groups:
+        booked = records_of("schedule_entries").filter(
+            AmongValues("group", own["groups"]), state="booked", first_day__lte=own["today"]
+        )
+        of_group = requests.filter(AmongValues("provider_group", own["groups"]))
+        turn = of_group.filter(AmongKeys("pk", booked.order_by().values("request")))
+        found["turn"] = _ordered(turn.filter(state=S.SCHEDULED))
+        found["group_review"] = _ordered(of_group.filter(review_on__lte=own["today"]))
+    if leads:
+        led = requests.filter(AmongValues("provider_group", own["led"]))
+        late = led.filter(paused_since__isnull=True, due_at__lt=own["now"])
+        found["unplaced"] = _ordered(led.filter(state__in=[S.PENDING, S.AWAITING_SCHEDULING]))
+        found["late"] = _ordered(late.filter(state__in=FULFILLMENT))
+    if is_billing:
+        found["parts"] = _ordered(requests.filter(_among("part_lines", state__in=list(PART_WORK))))
+        found["unknown"] = _ordered(
+            requests.filter(state=S.BILLING, agency__known_to_billing=False)
+        )
+    if is_asd_manager:
+        drafts = _among("proposed_services", "origin_request",
+                        state__in=["proposed", "in_development"])  # fmt: skip
+        found["updates"] = _ordered(requests.filter(_among("service_updates", state="requested")))
+        found["drafts"] = _ordered(requests.filter(drafts))
+    return found
+
+
+def _represented(own: dict[str, Any], content_type: int) -> Sets:
+    """What a representative's agencies have: of some few, of others most of the office's."""
+    mine = Q(AmongValues("representative", own["deputised"]))
+    mine |= Q(AmongValues("agency", own["agencies"]))
+    mine |= Q(AmongValues("agency", own["nobodys"]), representative__isnull=True)
+    requests = Request.objects.filter(mine)
+    theirs = requests.filter(state__in=list(REPRESENTATIVE))
+    failed = failed_of(mine, content_type).select_related("event").order_by("-created_at")
+    return {
+        "nobodys_tasks": _first(requests, 0),
+        "represented": _first(theirs, 1),
+        "review": _ordered(requests.filter(review_on__lte=own["today"])),
+        "others": _first(requests, 1, OTHERS),
+        "failed": failed[:FAILED],
+    }
+
+
+@cache
+def _reading(roles: Roles) -> Reading:
+    name = "own_keys_" + "".join("ny"[is_so] for is_so in roles)
+    return Reading(lambda **own: _sets(roles, own), KINDS, name)
+
+
+@cache
+def _representing(content_type: int) -> Reading:
+    return Reading(lambda **own: _represented(own, content_type), REPRESENTED)
+
+
+class OwnKeys:
+    """The keys of what may wait for a person, in order; of what is theirs whoever's turn it is;
+    and the notices that failed. One statement, for a representative two."""
+
+    def __init__(self, user: User) -> None:
+        found = _reading(roles_of(user))(
+            person=user.pk,
+            groups=sorted(user.group_ids),
+            led=sorted(user.led_group_ids),
+            today=clock.today(),
+            now=clock.now(),
+        )
+        others = [found.pop("others")]
+        keys = {name: [pk for (pk,) in found.pop(name, [])]
+                for name in ("agencies", "nobodys", "deputised")}  # fmt: skip
+        first: list[Any] = []
+        self.failed: list[Any] = []
+        if user.is_representative:
+            keys["deputised"].append(user.pk)
+            content_type = ContentType.objects.get_for_model(Request).pk
+            theirs = _representing(content_type)(person=user.pk, today=clock.today(), **keys)
+            self.failed = theirs.pop("failed")
+            others.append(theirs.pop("others"))
+            first = theirs.pop("nobodys_tasks")
+            found |= theirs
+        tasks = [*_merged([first]), *_merged(list(found.values()))]
+        self.tasks = [] if user.is_auditor else list(dict.fromkeys(tasks))[:MOST]
+        self.others = _merged(others)[:OTHERS]
+
+
+def _merged(lists: list[list[Any]]) -> list[int]:
+    """The keys of all lists, each once, by the rule."""
+    rows = {row[0]: row for rows in lists for row in rows}
+    return sorted(rows, key=lambda pk: _place(*rows[pk]))
+
+
+def _place(
+    pk: int, overdue: bool, priority: int, due_at: datetime | None, created_at: datetime
+) -> tuple[Any, ...]:
+    """As `by_rule` says it of the database."""
+    return (not overdue, priority, due_at is None, due_at, created_at, pk)
+
+
+def tasks_for(user: User) -> list[Task]:
+    """Everything that waits for this person, in all their roles, the most urgent first."""
+    rows = Request.objects.filter(pk__in=OwnKeys(user).tasks)
+    return tasks_of(with_people(with_facts(rows, user)), user)
