@@ -62,7 +62,10 @@ def comments_for(user: User, first: date) -> QuerySet[Rating]:
     written = Rating.objects.filter(closed_at__date__gte=first).exclude(comment="")
     if not user.oversees:
         written = written.filter(request__provider_group__in=user.group_ids)
-    return written.select_related("request__service", "request__agency")[:SHOWN_COMMENTS]
+    shown = ("score", "comment", "at", "closed_at", "request__reference",
+             "request__service__name", "request__agency__name")  # fmt: skip
+    rows = written.select_related("request__service", "request__agency").only(*shown)
+    return rows[:SHOWN_COMMENTS]
 
 
 def _share(part: int, whole: int) -> int:

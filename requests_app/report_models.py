@@ -1,9 +1,10 @@
 """What the reports say, counted beforehand: a page of reports never reads the whole history."""
 
+from collections.abc import Hashable
 from datetime import date, datetime
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Subquery
 
 from workflow import clock
 
@@ -58,8 +59,14 @@ class ReportCount(models.Model):
 
     @classmethod
     def latest(cls) -> "ReportCount":
-        """The row, or an empty one where nothing was counted yet."""
-        return cls.objects.filter(pk=1).first() or cls(pk=1)
+        """The row, or an empty one where nothing was counted yet; with its newest figure."""
+        newest = ReportFigure.objects.order_by("-pk").values("pk")[:1]
+        return cls.objects.filter(pk=1).annotate(newest=Subquery(newest)).first() or cls(pk=1)
+
+    @property
+    def stamp(self) -> Hashable:
+        """Another one whenever the figures are others."""
+        return (self.counted_at, getattr(self, "newest", None))
 
     @property
     def is_awaited(self) -> bool:

@@ -1,6 +1,6 @@
 """The tables of the reports, made of figures that were counted beforehand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -14,6 +14,7 @@ from requests_app import ratings_report
 from requests_app.own_work import records_of
 from requests_app.report_models import ReportFigure, first_month
 from workflow.models import User
+from workflow.prepared import read
 
 BY_MONTH = ("ended", "decision", "money", "closing", "rating", "forecast")
 
@@ -53,7 +54,7 @@ class Report:
 
 
 class Figures:
-    """What a person may read of the last months, added up: three queries, however much there is.
+    """What a person may read of the last months, added up: one query, however much there is.
 
     Who oversees the office reads all of it, the billing office all charges, others their groups.
     """
@@ -68,17 +69,40 @@ class Figures:
             return rows.filter(whole=whole)
         return rows.filter(whole=False, group__in=self.user.group_ids)
 
+    @property
+    def scope(self) -> Hashable:
+        """Whose figures these are: who has the same reads the same."""
+        if self.user.oversees:
+            return "all"
+        return (self.user.is_billing, *sorted(self.user.group_ids))
+
     @cached_property
-    def monthly(self) -> dict[tuple[str, date, str, str], tuple[int, Decimal]]:
-        """Number and amount by report, month, key and currency."""
+    def _read(self) -> dict[str, list[Any]]:
+        added_up = {"n": Sum("number"), "a": Sum("amount")}
         rows = self._rows(whole=True)
         if self.user.is_billing and not self.user.oversees:
             charges = ReportFigure.objects.filter(whole=True, report__in=["decision", "money"])
             rows = rows.exclude(report__in=["decision", "money"]) | charges
-        found = rows.filter(report__in=BY_MONTH, month__gte=self.first)
-        by = found.values_list("report", "month", "key", "currency").annotate(
-            n=Sum("number"), a=Sum("amount")
+        monthly = rows.filter(report__in=BY_MONTH, month__gte=self.first)
+        open_now = self._rows(whole=False).filter(report="open").order_by("group__name")
+
+        def rated(what: str) -> Any:
+            found = self._rows(whole=what != "group").filter(
+                report__in=["closing", "rating"], month__gte=self.first
+            )
+            return found.values_list(F(f"{what}__name"), "report", "key").annotate(**added_up)
+
+        return read(
+            monthly=monthly.values_list("report", "month", "key", "currency").annotate(**added_up),
+            open=open_now.values_list("group__name", "group", "key", "number"),
+            group=rated("group"),
+            service=rated("service"),
         )
+
+    @cached_property
+    def monthly(self) -> dict[tuple[str, date, str, str], tuple[int, Decimal]]:
+        """Number and amount by report, month, key and currency."""
+        by = self._read["monthly"]
         return {(report, month, key, money): (n, a) for report, month, key, money, n, a in by}
 
     def number(self, report: str, month: date, key: str) -> int:
@@ -88,11 +112,8 @@ class Figures:
     @cached_property
     def open_by_group(self) -> dict[tuple[str | None, int | None], dict[str, int]]:
         """What is open now, by the group's name and number and by key."""
-        rows = self._rows(whole=False).filter(report="open")
         found: dict[tuple[str | None, int | None], dict[str, int]] = {}
-        for name, pk, key, number in rows.order_by("group__name").values_list(
-            "group__name", "group", "key", "number"
-        ):
+        for name, pk, key, number in self._read["open"]:
             found.setdefault((name, pk), {})[key] = number
         return found
 
@@ -101,13 +122,7 @@ class Figures:
         if what == "month":
             return [(month, report, key, *value)
                     for (report, month, key, _), value in self.monthly.items()]  # fmt: skip
-        rows = self._rows(whole=what != "group")
-        found = rows.filter(report__in=["closing", "rating"], month__gte=self.first)
-        return list(
-            found.values_list(F(f"{what}__name"), "report", "key").annotate(
-                n=Sum("number"), a=Sum("amount")
-            )
-        )
+        return self._read[what]
 
 
 def _months(figures: Figures) -> list[date]:

@@ -9,18 +9,19 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_GET, require_POST
 
 from requests_app import ratings_report, tasks
 from requests_app.report_models import ReportCount, first_month
-from requests_app.report_tables import REPORTS, Figures
+from requests_app.report_tables import REPORTS, Figures, Report
 from requests_app.views import plain_text_only
 from workflow import clock
 from workflow.exports import csv_response
 from workflow.models import User
 
 PERIODS = (3, 6, 12, 24)
-MOST_ROWS = 200
+MOST_ROWS, SHOWN_ROWS = 200, 12
 
 
 def _period(request: HttpRequest) -> int:
@@ -66,10 +67,16 @@ def index(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     months = _period(request)
     figures = Figures(user, months)
-    tables = [(report, report.read(figures)) for report in REPORTS.values()]
+    tables = [(report, _later(report, figures)) for report in REPORTS.values()]
     comments = ratings_report.comments_for(user, first_month(months))
     context = {"reports": tables, "comments": comments, **_frame(user, months)}
+    context |= {"scope": figures.scope, "most_rows": max(SHOWN_ROWS, months)}
     return render(request, "reports/index.html", context)
+
+
+def _later(report: Report, figures: Figures) -> Any:
+    """The table of a report, read when it is drawn: not where it was drawn for the same figures."""
+    return SimpleLazyObject(lambda: report.read(figures))
 
 
 @login_required
@@ -87,4 +94,5 @@ def report(request: HttpRequest, name: str) -> HttpResponse:
         download: Any = csv_response(table.rows, columns, f"{name}.csv")
         return download
     context = {"reports": [(one, table)], "only": one, **_frame(user, months)}
+    context["scope"] = Figures(user, months).scope
     return render(request, "reports/index.html", context)
