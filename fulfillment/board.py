@@ -15,8 +15,8 @@ from django.db.models.functions import RowNumber
 from fulfillment import capacity, slots
 from fulfillment.capacity import Workforce
 from fulfillment.days_off import DaysOff
-from fulfillment.filters import name_of
 from fulfillment.models import ProviderGroup, ScheduledDay, ScheduleEntry
+from fulfillment.names import name_of
 from requests_app.states import Priority, S
 from workflow import clock
 

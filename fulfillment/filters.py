@@ -4,23 +4,17 @@ from typing import Any
 
 import django_filters
 from django.contrib.auth import get_user_model
-from django.db.models import F, Q, QuerySet, Value
-from django.db.models.functions import Coalesce, Concat, NullIf, Trim
+from django.db.models import F, Q, QuerySet
 
 from asd.models import Agency, Service, normalised
 from fulfillment.lists import ON_WORK_LIST
+from fulfillment.names import name_of
 from requests_app import standing
 from requests_app.models import Request
 from requests_app.states import Priority, State
 from workflow.facets import OccurringChoices
 
 ATTENTION = [*standing.CHOICES, ("held", "On hold")]
-
-
-def name_of(person: str = "") -> Coalesce:
-    """A person's name as pages show it; `person` is the way to them, with two underscores."""
-    whole = Concat(f"{person}first_name", Value(" "), f"{person}last_name")
-    return Coalesce(NullIf(Trim(whole), Value("")), F(f"{person}username"))
 
 
 class QueueFilter(OccurringChoices, django_filters.FilterSet):

@@ -337,6 +337,12 @@ class BulkAssignForm(forms.Form):
 
     specialist = SpecialistField(label="Assign to", empty_label="Choose a specialist")
 
-    def __init__(self, *args: Any, group: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, group: Any, members: list[Any] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["specialist"].queryset = members_of(group.pk)
+        field: Any = self.fields["specialist"]
+        field.queryset = members_of(group.pk)
+        if members is not None:  # read already
+            choices = [(person.pk, load_label(person)) for person in members]
+            field.widget.choices = [("", field.empty_label), *choices]

@@ -10,9 +10,9 @@ from django.db.models import (
     DecimalField,
     OuterRef,
     Prefetch,
+    Q,
     Subquery,
     Sum,
-    prefetch_related_objects,
 )
 
 from fulfillment.models import (
@@ -23,11 +23,15 @@ from fulfillment.models import (
     ScheduleEntry,
     TimeEntry,
 )
+from fulfillment.names import name_of
 from requests_app.counting import Counts, waiting_in
 from requests_app.models import Request
 from requests_app.states import S
 from workflow import clock
+from workflow.models import Calendar, CalendarException, WorkingHours
 from workflow.paging import said
+from workflow.prepared import read
+from workflow.together import hand_over
 from workflow.worktime import Hours, hours_of, over_a_working_day
 
 if TYPE_CHECKING:
@@ -84,25 +88,30 @@ def in_hand_of(user: "User") -> Any:
 # the work list
 
 
-def worklist(group: ProviderGroup, user: "User") -> Any:
-    """Every plan of the group, with hours spent, its pieces and its slot (F6)."""
-    spent = (
+def spent() -> Subquery:
+    """The hours spent on a request in its pass."""
+    hours = (
         TimeEntry.objects.filter(request=OuterRef("pk"), pass_number=OuterRef("pass_number"))
         .order_by()
         .values("request")
         .annotate(total=Sum("hours"))
         .values("total")
     )
+    return Subquery(hours, output_field=DecimalField(max_digits=9, decimal_places=2))
+
+
+def worklist(group: ProviderGroup, user: "User") -> Any:
+    """Every plan of the group, with hours spent, its pieces and its slot (F6)."""
     return (
         of_group(group, user)
         .filter(state__in=ON_WORK_LIST)
-        .annotate(spent=Subquery(spent, output_field=DecimalField(max_digits=9, decimal_places=2)))
+        .annotate(spent=spent())
         .prefetch_related(
             Prefetch(
                 "plan_items",
-                PlanItem.objects.select_related("assignee")
-                .annotate(hours_spent=Sum("time_entries__hours"))
-                .order_by("position", "pk"),
+                PlanItem.objects.annotate(
+                    hours_spent=Sum("time_entries__hours"), by=name_of("assignee__")
+                ).order_by("position", "pk"),
             ),
             Prefetch("schedule_entries", ScheduleEntry.objects.active(), to_attr="active_entries"),
         )
@@ -123,7 +132,7 @@ class Work:
         """All that is shown of it beside its request."""
         planned = (self.entry.first_day, self.entry.last_day) if self.entry else None
         items = (
-            (i.title, str(i.assignee or ""), i.state, i.estimate_hours, i.hours_spent)  # type: ignore[attr-defined]
+            (i.title, i.by, i.state, i.estimate_hours, i.hours_spent)  # type: ignore[attr-defined]
             for i in self.items
         )
         return (planned, self.req.spent, *items)
@@ -187,6 +196,14 @@ class Glance:
     is_mine: bool
     hours: Hours
 
+    @property
+    def facts(self) -> Hashable:
+        """All that is shown of it."""
+        checks = ((q["check"] and (q["check"].at, str(q["check"].by)), q["stale"])
+                  for q in self.queues)  # fmt: skip
+        group = (self.group.pk, self.group.name, self.group.slug, self.is_mine, self.missed)
+        return (*group, *self.counts.items(), *checks)
+
     def _check(self, queue: str, count: int) -> dict[str, Any]:
         check = self.checks.get(queue)
         stale = count > 0 and (check is None or over_a_working_day(check.at, self.hours))
@@ -222,44 +239,48 @@ class Glance:
         ]
 
 
-def hours_of_groups(groups: list[ProviderGroup]) -> dict[int, Hours]:
-    """The calendars of many groups, in a handful of queries."""
-    prefetch_related_objects(groups, "calendar__hours", "calendar__exceptions")
-    default = hours_of(None)
-    return {g.pk: hours_of(g.calendar) if g.calendar else default for g in groups}
-
-
 def glance(groups: Iterable[ProviderGroup], user: "User") -> list[Glance]:
-    """Counts, oldest, at risk and last checked of many groups, in a handful of queries (F3)."""
+    """Counts, oldest, at risk and last checked of many groups, in two queries (F3)."""
     groups, mine = list(groups), user.group_ids
-    hours = hours_of_groups(groups)
     pks = [g.pk for g in groups]
     counts = waiting_in(pks)
-    checks: dict[int, dict[str, QueueCheck]] = {}
-    for check in QueueCheck.objects.filter(group__in=pks).select_related("by"):
-        checks.setdefault(check.group_id, {})[check.queue] = check
-    gone = dict(
-        ScheduleEntry.objects.filter(
-            group__in=pks,
-            state="booked",
-            request__state=S.SCHEDULED,
-            first_day__lt=clock.today(),
-        )
-        .order_by()
-        .values_list("group")
-        .annotate(n=Count("pk"))
+    calendars = {g.calendar_id for g in groups}
+    kept = Q(calendar__in=calendars - {None}) | Q(calendar__is_default=True)
+    gone = ScheduleEntry.objects.filter(
+        group__in=pks, state="booked", request__state=S.SCHEDULED, first_day__lt=clock.today()
     )
+    found = read(
+        checks=QueueCheck.objects.filter(group__in=pks).select_related("by"),
+        gone=gone.order_by().values_list("group").annotate(n=Count("pk")),
+        default=Calendar.objects.filter(is_default=True),
+        hours=WorkingHours.objects.filter(kept),
+        exceptions=CalendarException.objects.filter(kept),
+    )
+    hours = _hours_of(groups, found)
+    checks: dict[int, dict[str, QueueCheck]] = {}
+    for check in found["checks"]:
+        checks.setdefault(check.group_id, {})[check.queue] = check
+    missed = dict(found["gone"])
     return [
         Glance(
             g,
             _numbers(counts, g.pk),
             checks.get(g.pk, {}),
-            gone.get(g.pk, 0),
+            missed.get(g.pk, 0),
             g.pk in mine,
             hours[g.pk],
         )
         for g in groups
     ]
+
+
+def _hours_of(groups: list[ProviderGroup], found: dict[str, list[Any]]) -> dict[int, Hours]:
+    """The calendars of groups; the default one for those without their own."""
+    own = [g.calendar for g in groups if g.calendar]
+    for name in ("hours", "exceptions"):
+        hand_over([*own, *found["default"]], name, found[name])
+    default = hours_of(next(iter(found["default"]), None))
+    return {g.pk: hours_of(g.calendar) if g.calendar else default for g in groups}
 
 
 SCHEDULE = (S.AWAITING_SCHEDULING, S.SCHEDULED)

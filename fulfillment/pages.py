@@ -35,9 +35,14 @@ def leads_here(request: HttpRequest, group: ProviderGroup) -> bool:
     return (group.pk in user.led_group_ids and not user.is_auditor) or user.is_superuser
 
 
-def page_of(request: HttpRequest, rows: Any) -> Any:
-    """The page of a list that the address asks for; nonsense gives the first or last one."""
-    return paging.page_of(rows, request.GET.get("page"), SIZE)
+def page_with(number: Any, count: int, first: list[Any]) -> Any:
+    """The page of a list that was counted, with the rows of its first page; the rows of another
+    one are for the caller to read."""
+    paginator = paging.CappedPaginator([], SIZE)
+    paginator._found = count
+    page = paginator.get_page(number)
+    page.object_list = first if page.number == 1 else []
+    return page
 
 
 def group_context(request: HttpRequest, group: ProviderGroup, here: str) -> dict[str, Any]:

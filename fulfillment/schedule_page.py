@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fulfillment import board, capacity, unplaced
 from fulfillment.capacity import Workforce
 from fulfillment.models import CalendarFeed, ProviderGroup, QueueCheck, ScheduleEntry
+from fulfillment.pages import SIZE, page_with
 from fulfillment.short_days import ShortDay, booked_days, days_short
 from fulfillment.unplaced import SHOWN_ASIDE
 from requests_app.models import Request
@@ -14,14 +15,12 @@ from requests_app.states import S
 from workflow import clock
 from workflow.leave_models import Leave
 from workflow.models import Calendar, CalendarException, WorkingHours
-from workflow.paging import CappedPaginator
 from workflow.prepared import HowMany, Sets, reading
 from workflow.together import at_once, hand_over
 
 if TYPE_CHECKING:
     from workflow.models import User
 
-SIZE = 25
 PERSON = ("username", "first_name", "last_name", "away_from", "away_until")
 MEMBER = ("group", "is_lead", "hours_per_day", "week", *(f"user__{name}" for name in PERSON))
 
@@ -118,11 +117,8 @@ class SchedulePage:
 
     def waiting(self, number: Any, days: list[capacity.Day]) -> tuple[Any, list[Any]]:
         """A page of what waits for a slot, with the slots one would propose."""
-        paginator = CappedPaginator([], SIZE)
-        paginator._found = self.counts["now"]
-        page = paginator.get_page(number)
+        page = page_with(number, self.counts["now"], self.found["now"])
         if page.number == 1:
-            page.object_list = self.found["now"]
             unplaced.give(page.object_list, self.found["lines"], self.found["kept"])
         else:
             queue, _ = _queue(self.group.pk, capacity.window_end())

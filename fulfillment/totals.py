@@ -1,11 +1,12 @@
 """The whole work list added up: estimated, spent, left (F6)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, DecimalField, F, OuterRef, Subquery, Sum
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models import DecimalField, OuterRef, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from fulfillment.models import PlanItem, TimeEntry
 from workflow.paging import MOST
@@ -29,11 +30,8 @@ class WorkTotals:
         return int(self.done * 100 / self.estimated) if self.estimated else 0
 
 
-def of(requests: Any) -> WorkTotals:
-    """Of all of the work list (`lists.worklist`), not of one page; of a thousand at most.
-
-    One query.
-    """
+def sums(requests: Any) -> Any:
+    """A row for each of the list (not of one page; of a thousand at most) with its hours."""
     items = PlanItem.objects.filter(request=OuterRef("pk"), pass_number=OuterRef("pass_number"))
 
     def added_up(rows: Any, hours: str = "estimate_hours") -> Any:
@@ -47,12 +45,16 @@ def of(requests: Any) -> WorkTotals:
         planned=added_up(items.exclude(state="cancelled")),
         finished=added_up(items.filter(state="done")),
     )
-    found = known.aggregate(
-        requests=Count("pk"),
-        estimated=Sum("planned"),
-        spent=Sum("worked"),
-        left=Sum(Greatest(F("planned") - F("worked"), Decimal(0), output_field=HOURS)),
-        done=Sum("finished"),
+    return known.values_list("planned", "worked", "finished")
+
+
+def of(rows: Iterable[tuple[Decimal, Decimal, Decimal]]) -> WorkTotals:
+    """The hours of these rows added up."""
+    found = list(rows)
+    return WorkTotals(
+        requests=len(found),
+        estimated=sum((planned for planned, _, _ in found), Decimal(0)),
+        spent=sum((worked for _, worked, _ in found), Decimal(0)),
+        left=sum((max(planned - worked, Decimal(0)) for planned, worked, _ in found), Decimal(0)),
+        done=sum((done for _, _, done in found), Decimal(0)),
     )
-    hours = {name: value or Decimal(0) for name, value in found.items() if name != "requests"}
-    return WorkTotals(requests=found["requests"], **hours)

@@ -11,15 +11,17 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from fulfillment import accuracy, burndown, lists, totals
-from fulfillment.actions.queue import next_pending, note_check, take_next
+from fulfillment import accuracy, burndown, list_pages, lists, totals
+from fulfillment.actions.queue import next_pending, noted, take_next
 from fulfillment.filters import PendingFilter, WorkFilter
 from fulfillment.forms import BulkAssignForm, members_of
 from fulfillment.models import ProviderGroup
-from fulfillment.pages import SIZE, checked, group_context, group_of, page_of, take
+from fulfillment.pages import SIZE, checked, group_context, group_of, page_with, take
 from requests_app.models import Request
 from workflow.exports import csv_response
 from workflow.machine import Refused
+from workflow.models import User
+from workflow.prepared import HowMany, read
 from workflow.registry import InvalidFacts, perform
 
 REQUEST_COLUMNS: list[tuple[str, Callable[[Any], Any]]] = [
@@ -54,11 +56,15 @@ def queues(request: HttpRequest) -> HttpResponse:
     groups = (
         ProviderGroup.objects.visible_to(request.user)
         .filter(is_active=True)
-        .select_related("calendar")
         .annotate(others=Case(When(pk__in=own, then=0), default=1, output_field=IntegerField()))
         .order_by("others", "name")
     )
-    page = page_of(request, groups)
+    shown = groups.select_related("calendar")
+    counted = User.objects.filter(pk=request.user.pk).values_list(HowMany(groups))
+    found = read(count=counted, page=shown[:SIZE])
+    page = page_with(request.GET.get("page"), found["count"][0][0], found["page"])
+    if page.number > 1:
+        page.object_list = list(shown[page.start_index() - 1 :][:SIZE])
     context = {"glances": lists.glance(page.object_list, request.user), "page": page}
     return render(request, "fulfillment/queues.html", context)
 
@@ -79,15 +85,18 @@ def group_home(request: HttpRequest, slug: str) -> HttpResponse:
 def pending(request: HttpRequest, slug: str) -> HttpResponse:
     """The CRM Pending Queue of a group: take or assign (F2, F4, F5)."""
     group = group_of(request, slug)
-    check = note_check(group, "pending", request.user)
-    rows = lists.pending(group, request.user)
-    found = PendingFilter(request.GET, queryset=rows, request=request)
     if request.GET.get("export") == "csv":
-        return csv_response(found.qs.iterator(), REQUEST_COLUMNS, f"{group.slug}-pending.csv")
+        rows = lists.pending(group, request.user)
+        found = PendingFilter(request.GET, queryset=rows, request=request).qs
+        return csv_response(found.iterator(), REQUEST_COLUMNS, f"{group.slug}-pending.csv")
+    shown = list_pages.pending(request, group)
+    check = noted(group, "pending", request.user, next(iter(shown.found["check"]), None))
+    form = BulkAssignForm(group=group, members=shown.found["members"], label_suffix="")
     context = {
-        "filter": found,
-        "page": page_of(request, lists.shown(found.qs)),
-        "assign_form": BulkAssignForm(group=group, label_suffix=""),
+        "filter": shown.filter,
+        "choices": shown.choices,
+        "page": shown.page,
+        "assign_form": form,
         **checked(group, check),
         "rule": lists.RULE,
     }
@@ -142,16 +151,21 @@ def _assign_each(
 def worklist(request: HttpRequest, slug: str) -> HttpResponse:
     """Every plan of the group with estimated, spent and left (F6)."""
     group = group_of(request, slug)
-    rows = lists.worklist(group, request.user)
-    found = WorkFilter(request.GET, queryset=rows, request=request)
-    if request.GET.get("export") == "csv":
-        everything = lists.work_rows(found.qs.iterator(chunk_size=500))
-        return csv_response(everything, WORK_COLUMNS, f"{group.slug}-worklist.csv")
     printed = request.GET.get("view") == "print"
-    rows = lists.shown(found.qs)
-    page = None if printed else page_of(request, rows)
-    works = lists.work_rows(rows[:500] if printed else page.object_list)
-    context = {"filter": found, "page": page, "works": works, "totals": totals.of(found.qs)}
+    if printed or request.GET.get("export") == "csv":
+        rows = lists.worklist(group, request.user)
+        found = WorkFilter(request.GET, queryset=rows, request=request).qs
+    if request.GET.get("export") == "csv":
+        everything = lists.work_rows(found.iterator(chunk_size=500))
+        return csv_response(everything, WORK_COLUMNS, f"{group.slug}-worklist.csv")
+    context: dict[str, Any] = {}
+    if printed:
+        context["works"] = lists.work_rows(lists.shown(found)[:500])
+    else:
+        shown = list_pages.worklist(request, group)
+        context |= {"filter": shown.filter, "choices": shown.choices, "page": shown.page}
+        context["works"] = list_pages.works(shown)
+        context["totals"] = totals.of(shown.found["totals"])
     context |= group_context(request, group, "worklist")
     template = "worklist_print" if printed else "worklist"
     return render(request, f"fulfillment/{template}.html", context)
