@@ -30,8 +30,7 @@ from requests_app.states import S
 from workflow import clock
 from workflow.models import Calendar, CalendarException, WorkingHours
 from workflow.paging import said
-from workflow.prepared import read
-from workflow.together import hand_over
+from workflow.prepared import hand_over, read
 from workflow.worktime import Hours, hours_of, over_a_working_day
 
 if TYPE_CHECKING:

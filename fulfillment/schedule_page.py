@@ -15,8 +15,8 @@ from requests_app.states import S
 from workflow import clock
 from workflow.leave_models import Leave
 from workflow.models import Calendar, CalendarException, WorkingHours
-from workflow.prepared import HowMany, Sets, reading
-from workflow.together import at_once, hand_over
+from workflow.prepared import HowMany, Sets, hand_over, reading
+from workflow.together import at_once
 
 if TYPE_CHECKING:
     from workflow.models import User

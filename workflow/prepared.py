@@ -6,7 +6,7 @@ connection: both take longer than to read a page of rows.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -21,6 +21,7 @@ from django.db.models import (
     BooleanField,
     Func,
     IntegerField,
+    Model,
     QuerySet,
     Subquery,
     Value,
@@ -28,7 +29,7 @@ from django.db.models import (
 from psycopg2.extensions import AsIs
 
 from workflow.paging import MOST
-from workflow.together import Convert, _convert, _part, _prepared, _row
+from workflow.together import Convert, _convert, _give, _part, _prepared, _row
 
 Sets = dict[str, QuerySet[Any, Any]]
 KINDS = {int: "bigint", list: "bigint[]", date: "date", datetime: "timestamptz"}
@@ -174,6 +175,11 @@ def read(**sets: QuerySet[Any, Any]) -> dict[str, list[Any]]:
             cursor.execute(text, params)
             found |= _rows(parts, cursor.fetchall())
     return found
+
+
+def hand_over(owners: Iterable[Model], accessor: str, rows: list[Any]) -> None:
+    """Give each owner its own of these rows, as if they had been prefetched."""
+    _give(owners, accessor, rows)
 
 
 def _given(param: Any, values: list[tuple[Any, Any]]) -> Any:

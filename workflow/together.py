@@ -182,12 +182,12 @@ def _hand_over(subject: models.Model, found: dict[str, list[Any]]) -> None:
     for name, rows in found.items():
         owner, _, accessor = name.rpartition("__")
         if owner:
-            hand_over(found[owner] if owner in found else [getattr(subject, owner)], accessor, rows)
+            _give(found[owner] if owner in found else [getattr(subject, owner)], accessor, rows)
         elif (one := _one(type(subject), name)) is not None:
             if rows:
                 one.set_cached_value(subject, rows[0])
         elif _relation(type(subject), name) is not None:
-            hand_over([subject], name, rows)
+            _give([subject], name, rows)
 
 
 def _one(model: type[models.Model], name: str) -> Any:
@@ -204,7 +204,7 @@ def _relation(model: type[models.Model], accessor: str) -> Any:
     return found.field if isinstance(found, models.ManyToOneRel) else None
 
 
-def hand_over(owners: Iterable[models.Model], accessor: str, rows: list[Any]) -> None:
+def _give(owners: Iterable[models.Model], accessor: str, rows: list[Any]) -> None:
     """Hand each owner its rows as if they had been prefetched."""
     for owner in owners:
         field = _relation(type(owner), accessor)
