@@ -39,6 +39,7 @@ _names: set[str] = set()
 class HowMany(Subquery):
     """How many rows a queryset has, counted up to a thousand and one."""
 
+    empty_result_set_value = 0
     template = "(SELECT count(*) FROM (%(subquery)s) counted)"
     output_field = IntegerField()
 
