@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
@@ -61,13 +62,42 @@ class Happening:
     changes: list[Change]
     facts: list[tuple[str, str]]
 
+    @property
+    def shown(self) -> tuple[Any, ...]:
+        """All that its row shows; of the event itself nothing ever changes."""
+        words = (self.label, self.subject, self.source, self.target, str(self.event.actor or ""))
+        return (self.event.pk, *words, self.changes, self.facts)
+
+
+@dataclass
+class History:
+    """Events to be told in plain words. `facts` is all that the telling depends on: what happened
+    never changes, how people and things are called may."""
+
+    events: list[Event]
+    known: Iterable[models.Model] = ()
+
+    @cached_property
+    def names(self) -> dict[tuple[Any, Any], str]:
+        """How what the changes point at is called."""
+        return _names(self.events, {(type(one), one.pk): str(one) for one in self.known})
+
+    @property
+    def facts(self) -> tuple[Any, ...]:
+        called = tuple((model._meta.label, pk, name) for (model, pk), name in self.names.items())
+        causes = tuple(str(e.actor) for e in self.events if e.actor_kind == "system" and e.actor_id)
+        return (tuple(event.pk for event in self.events), causes, called)
+
+    @cached_property
+    def told(self) -> list[Happening]:
+        """The events in plain words."""
+        labels = {a.name: a.label for a in actions_of(Request._meta.label_lower)}
+        return [_tell(event, labels, self.names) for event in self.events]
+
 
 def told(events: Iterable[Event]) -> list[Happening]:
     """Events in plain words. Names behind ids are read once per model, not once per event."""
-    rows = list(events)
-    labels = {a.name: a.label for a in actions_of(Request._meta.label_lower)}
-    names = _names(rows)
-    return [_tell(event, labels, names) for event in rows]
+    return History(list(events)).told
 
 
 def _tell(event: Event, labels: dict[str, str], names: dict[tuple[Any, Any], str]) -> Happening:
@@ -93,18 +123,24 @@ def _tell(event: Event, labels: dict[str, str], names: dict[tuple[Any, Any], str
     )
 
 
-def _names(rows: list[Event]) -> dict[tuple[Any, Any], str]:
-    """What the foreign keys in the changes point at: one query."""
+def _names(rows: list[Event], known: dict[tuple[Any, Any], str]) -> dict[tuple[Any, Any], str]:
+    """What the foreign keys in the changes point at: one query for those not known."""
     wanted: dict[Any, set[Any]] = {}
     for event in rows:
         for name, pair in event.changes.items():
             field = _field(_model(event), name)
             if field is not None and field.related_model and isinstance(pair, list):
                 wanted.setdefault(field.related_model, set()).update(p for p in pair if p)
-    keys = {m: sorted(k for k in many if isinstance(k, int)) for m, many in wanted.items()}
+    ids = {m: {k for k in many if isinstance(k, int)} for m, many in wanted.items()}
+    names = {
+        (m, k): known[m, k] for m, many in ids.items() for k in sorted(many) if (m, k) in known
+    }
+    keys = {m: sorted(k for k in many if (m, k) not in known) for m, many in ids.items()}
     concerned = [model for model, many in keys.items() if many]
+    if not concerned:
+        return names
     found = at_once(*(model._base_manager.filter(pk__in=keys[model]) for model in concerned))
-    return {
+    return names | {
         (model, row.pk): str(row)
         for model, rows in zip(concerned, found, strict=True)
         for row in rows

@@ -9,7 +9,8 @@ from django.db.models.functions import Coalesce
 
 from asd.models import Contact
 from requests_app.customer_actions import withdrawal_asked
-from requests_app.history import told
+from requests_app.hanging import CHANGES, ENTRIES
+from requests_app.history import History, told
 from requests_app.line import line_of
 from requests_app.link_actions import links_of
 from requests_app.models import CaseEntry, InboundMessage, Request, TriageDecision
@@ -19,8 +20,9 @@ from requests_app.undeliverable import marks_of
 from workflow import clock, together
 from workflow.models import Event, User
 from workflow.registry import ActionForm, Offer, Section, offers, sections_of
+from workflow.templatetags.remembered import facts, mark_of
+from workflow.written import Written
 
-ENTRIES, CHANGES = 20, 25
 TRIAGE_TABLE = (
     ("yes", "yes", "yes", "Assistance: CRM Pending Queue", (True, True, True)),
     ("no", "yes", "yes", "Enhancement: awaiting scheduling", (False, True, True)),
@@ -29,10 +31,16 @@ TRIAGE_TABLE = (
 )
 
 
-def for_page(user: User) -> Any:
-    """The requests this person may see, with what the page shows of them."""
+def page_of(user: User, reference: str) -> Request | None:
+    """The request with what its page shows of it; None where it is not this person's to see."""
+    own = ContentType.objects.get_for_model(Request).pk
+    found = _WHOLE.instances(reference=reference.upper(), own=own)
+    return next((req for req in found if Request.objects.shows(user, req)), None)
+
+
+def _whole(reference: str, own: int) -> Any:
     return (
-        Request.objects.visible_to(user)
+        Request.objects.filter(reference=reference)
         .select_related(
             "agency__representative",
             "agency__deputy",
@@ -45,8 +53,11 @@ def for_page(user: User) -> Any:
             "case",
             "forecast",
         )
-        .annotate(entry_count=_count_of_entries(), event_count=_count_of_events())
+        .annotate(entry_count=_count_of_entries(), event_count=_count_of_events(own))
     )
+
+
+_WHOLE = Written(_whole, planned=True)
 
 
 def _count_of_entries() -> Any:
@@ -55,9 +66,8 @@ def _count_of_entries() -> Any:
     return Coalesce(Subquery(counted), 0)
 
 
-def _count_of_events() -> Any:
+def _count_of_events(own: int) -> Any:
     """Events are numbered from one, without a gap: the last number is their count."""
-    own = ContentType.objects.get_for_model(Request).pk
     events = Event.objects.filter(stream_type=own, stream_id=OuterRef("pk")).order_by("-number")
     return Coalesce(Subquery(events.values("number")[:1]), 0)
 
@@ -88,8 +98,10 @@ def page_context(
     files = _files(req)
     parts = sections_of(req, user)
     entries, changes = _paged(req, params)
+    line, waiting, has_it = line_of(req), waits(req), holder(req)
     return {
         "req": req,
+        "shown": mark_of(facts(req), req.standing, scope, line, waiting, has_it),
         "offers": by_name,
         **_next(found),
         "below": _below(found, parts),
@@ -99,9 +111,9 @@ def page_context(
         "refusal": refusal,
         "kept": kept or [],
         "scope": scope,
-        "line": line_of(req),
-        "waits": waits(req),
-        "holder": holder(req),
+        "line": line,
+        "waits": waiting,
+        "holder": has_it,
         "represents": represents,
         "links": links_of(req) if represents else [],
         "withdrawal": withdrawal_asked(req),
@@ -223,15 +235,25 @@ def _entries(req: Request) -> Any:
 
 
 def _paged(req: Request, params: Any) -> tuple[Page, Page]:
-    """The pages of the conversation and of the history that are asked for, by one statement."""
+    """The pages of the conversation and of the history that are asked for. The first ones were
+    read with the request; others by one statement."""
     entries = _page(_entries(req), params.get("updates"), ENTRIES, req.entry_count)
     changes = _page(_changes(req), params.get("changes"), CHANGES, req.event_count)
-    said, done = together.at_once(entries.object_list, changes.object_list)
+    said, done = together.read_with(req, "newest_entries"), together.read_with(req, "newest_events")
+    if said is None or done is None or entries.number > 1 or changes.number > 1:
+        said, done = together.at_once(entries.object_list, changes.object_list)
     for entry in said:
         entry.files = [file for file in _files(req) if file.entry_id == entry.pk]
     entries.object_list, changes.object_list = said, done
-    changes.told = told(done)
+    changes.history = History(done, known=_known(req))
     return entries, changes
+
+
+def _known(req: Request) -> list[Any]:
+    """What is read already and often named in the history."""
+    people = (req.representative, req.specialist, req.taken_in_by, req.agency.representative)
+    known = (*people, req.service, req.provider_group, req.contact, req.agency)
+    return [one for one in known if one is not None]
 
 
 def _asked_by_mail(req: Request) -> InboundMessage | None:
@@ -258,8 +280,11 @@ def related(req: Request, user: User) -> list[dict[str, Any]]:
     links: list[Any] = together.read_with(req, "related") or []
     others = {link.pk: link.target if link.source_id == req.pk else link.source for link in links}
     asked = [other.pk for other in others.values() if other]
-    visible = Request.objects.visible_to(user).filter(pk__in=asked).values_list("pk", flat=True)
-    seen = set(visible) if asked else set()
+    seen = set(
+        Request.objects.visible_to(user).filter(pk__in=asked).values_list("pk", flat=True)
+        if asked
+        else ()
+    )
     return [
         {
             "link": link,

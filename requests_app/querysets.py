@@ -105,6 +105,12 @@ class RequestQuerySet(models.QuerySet["Request"]):
             mine |= self._has("service_updates") | self._has("proposed_services")
         return self.filter(mine)
 
+    def shows(self, user: "User", request: "Request") -> bool:
+        """Whether this person may see a request that is read already: as `visible_to` says."""
+        if user.oversees or (user.is_active and request.provider_group_id in user.group_ids):
+            return True
+        return self.visible_to(user).filter(pk=request.pk).exists()
+
     def on_team_q(self, user: "User") -> Q:
         """On whose discovery team a person is or was (D5), as a condition."""
         teams = self._records("discoveries").filter(team__user=user).order_by()

@@ -15,14 +15,14 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from asd.models import Agency
-from requests_app import customer_page
+from requests_app import customer_page, pages
 from requests_app.bulk import BulkForm, carry_out
 from requests_app.filters import RequestFilter, with_current_customer
 from requests_app.hanging import REQUEST
 from requests_app.intake_forms import IntakeForm
 from requests_app.models import Attachment, Request
 from requests_app.onboarding import take_in_at_the_desk
-from requests_app.pages import for_page, page_context, print_context, table
+from requests_app.pages import page_context, print_context, table
 from requests_app.rows import listed
 from requests_app.states import S
 from workflow.actors import as_actor
@@ -185,7 +185,10 @@ def intake_agencies(request: HttpRequest) -> HttpResponse:
 
 def _found(request: HttpRequest, reference: str) -> Request:
     """The request, or 404 where it is not theirs to see."""
-    return get_object_or_404(for_page(request.user), reference=reference.upper())
+    req = pages.page_of(request.user, reference)
+    if req is None:
+        raise Http404
+    return req
 
 
 @login_required

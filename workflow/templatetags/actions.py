@@ -6,14 +6,33 @@ from urllib.parse import urlencode
 from django import template
 
 from workflow.registry import ActionForm, Offer
+from workflow.templatetags.remembered import TOKEN, once
 
 register = template.Library()
 
 
-@register.inclusion_tag("shared/_action.html", takes_context=True)
-def action(
+@register.simple_tag(takes_context=True)
+def action(context: template.Context, offer: Offer | str | None, **options: Any) -> str:
+    """Render an offer: see `shown`. What has no form yet is drawn once for the same words."""
+    if not isinstance(offer, Offer):
+        return ""
+    facts = shown(context, offer, **options)
+    drawing: Any = context.template
+    piece = drawing.engine.get_template("shared/_action.html")
+    if facts.get("form") is not None:
+        return str(piece.render(context.new({**facts, "csrf_token": context.get("csrf_token")})))
+    key = [(name, value) for name, value in facts.items() if name not in ("offer", "req")]
+    words = (offer.name, offer.blockers, offer.action.danger, offer.subject.state)
+    return once(
+        ("action", words, key),
+        context.get("csrf_token"),
+        lambda: piece.render(context.new({**facts, "csrf_token": TOKEN})),
+    )
+
+
+def shown(
     context: template.Context,
-    offer: Offer | str | None,
+    offer: Offer,
     *,
     compact: bool = False,
     primary: bool = False,
@@ -22,17 +41,15 @@ def action(
     next: str = "",
     **row: Any,
 ) -> dict[str, Any]:
-    """Render an offer. `row` sets hidden fields, such as `item=item.pk`.
+    """What is drawn of an offer. `row` sets hidden fields, such as `item=item.pk`.
 
     `compact` is for rows of a table, `primary` for the one way forward, `folded` hides the form
     behind its button until it is wanted, `next` is the page to come back to. An offer that is
     absent renders nothing. On a page whose context has `forms_at` (its own address), the fields
     of a folded form are fetched from there when it is opened.
     """
-    if not isinstance(offer, Offer):
-        return {"offer": None}
     uid = "-".join([offer.name, *(str(value) for value in row.values())])
-    shown = {
+    said = {
         "offer": offer,
         "compact": compact,
         "primary": primary,
@@ -40,7 +57,7 @@ def action(
         "uid": uid,
     }
     if offer.blockers:
-        return shown
+        return said
     subject: Any = offer.subject
     fold = (folded or compact) and offer.asks
     wanted = context.get("opened") == (offer.name, {k: str(v) for k, v in row.items()})
@@ -48,7 +65,7 @@ def action(
     if not _is_plain(offer) and (wanted or _came_back(offer, row) or not fold or not _at(context)):
         form = _form_of(offer, row, uid)
     return {
-        **shown,
+        **said,
         "form": form,
         "hidden": _hidden(form) if form else _named(offer, row),
         "visible": form.visible_fields() if form else [],
@@ -58,7 +75,6 @@ def action(
         "fetched_from": _address(context, offer, row, compact) if fold and form is None else "",
         "req": subject,
         "url": f"{subject.get_absolute_url()}actions/{offer.name}/",
-        "csrf_token": context.get("csrf_token"),
         "next": next or context.get("action_next", ""),
     }
 

@@ -5,7 +5,7 @@ are another piece. A process keeps the last few thousand of them.
 """
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from hashlib import blake2b
 from threading import Lock
 from typing import Any
@@ -53,6 +53,11 @@ def _digest(key: Hashable) -> bytes:
     return blake2b(repr(key).encode(), digest_size=20).digest()
 
 
+def mark_of(*facts: Any) -> str:
+    """A short mark of many facts, for what is looked up by them more than once."""
+    return _digest(facts).hex()
+
+
 kept = Kept()
 
 
@@ -88,6 +93,17 @@ def remembered(parser: template.base.Parser, token: template.base.Token) -> "Rem
     return Remembered(nodes, made, f"{token.lineno} {token.contents}")
 
 
+def once(key: Hashable, token: Any, draw: Callable[[], str]) -> SafeString:
+    """The piece of this key with this page's token of forms; `draw` draws it with `TOKEN`."""
+    whole = (key, get_language(), clock.today())
+    piece = kept.get(whole)
+    if piece is None:
+        piece = kept.keep(whole, draw())
+    if TOKEN in piece:
+        piece = piece.replace(TOKEN, str(token or ""))
+    return mark_safe(piece)  # noqa: S308 - drawn by a template, escaped there
+
+
 class Remembered(template.Node):
     """Draws its piece, or takes the one that was drawn for the same facts."""
 
@@ -95,13 +111,10 @@ class Remembered(template.Node):
         self.nodelist, self.words, self.place = nodelist, words, place
 
     def render(self, context: template.Context) -> SafeString:
-        values = (word.resolve(context) for word in self.words)
-        place = (self.origin.name, self.place)
-        key = (place, get_language(), clock.today(), *values)
-        piece = kept.get(key)
-        if piece is None:
-            with context.push(csrf_token=TOKEN):
-                piece = kept.keep(key, self.nodelist.render(context))
-        if TOKEN in piece:
-            piece = piece.replace(TOKEN, str(context.get("csrf_token", "")))
-        return mark_safe(piece)  # noqa: S308 - drawn by a template, escaped there
+        values = tuple(word.resolve(context) for word in self.words)
+        key = (self.origin.name, self.place, values)
+        return once(key, context.get("csrf_token"), lambda: self._draw(context))
+
+    def _draw(self, context: template.Context) -> str:
+        with context.push(csrf_token=TOKEN):
+            return self.nodelist.render(context)

@@ -88,26 +88,41 @@ def counted(value: int) -> str:
     return said(value)
 
 
+PLAIN = {
+    *(forms.TextInput, forms.NumberInput, forms.EmailInput, forms.URLInput, forms.Textarea),
+    *(forms.DateInput, forms.DateTimeInput, forms.TimeInput, forms.CheckboxInput),
+}
+
+
 @register.filter
 def styled(field: forms.BoundField) -> SafeString:
     """The field's widget with the classes of the kit."""
     widget = field.field.widget
     if isinstance(widget, forms.CheckboxInput | forms.RadioSelect | forms.CheckboxSelectMultiple):
-        return field.as_widget(attrs={"class": "form-check-input"})
+        return _drawn(field, "form-check-input")
     wrong = " is-invalid" if field.errors else ""
     if isinstance(widget, forms.Select):
-        return _select(field, f"form-select{wrong}")
-    return field.as_widget(attrs={"class": f"form-control{wrong}"})
+        # read once, whether it is drawn or not; `list` would count them in the database first
+        widget.choices = [choice for choice in widget.choices]  # noqa: C416
+        options = [(str(key), str(label)) for key, label in widget.choices]
+        return _once(field, f"form-select{wrong}", options)
+    return _drawn(field, f"form-control{wrong}")
 
 
-def _select(field: forms.BoundField, kit: str) -> SafeString:
-    """A choice is drawn once for the same options: hundreds of them are slow to draw."""
+def _drawn(field: forms.BoundField, kit: str) -> SafeString:
+    """A plain box of short content is drawn once; whatever else has a life of its own each time."""
+    if type(field.field.widget) in PLAIN and len(str(field.value() or "")) < 100:
+        return _once(field, kit)
+    return field.as_widget(attrs={"class": kit})
+
+
+def _once(field: forms.BoundField, kit: str, options: Any = None) -> SafeString:
+    """A widget is drawn once for the same facts: Django draws each by a template of its own."""
     widget = field.field.widget
-    # read once, whether it is drawn or not; `list` would count them in the database first
-    widget.choices = [choice for choice in widget.choices]  # noqa: C416
     attrs = field.build_widget_attrs({"class": kit}, widget)
-    facts = (type(widget), field.html_name, field.auto_id, field.value(), attrs, widget.attrs)
-    key = repr((facts, get_language(), [(str(k), str(v)) for k, v in widget.choices]))
+    own = (widget.attrs, widget.is_required, widget.is_localized)
+    facts = (type(widget), field.html_name, field.auto_id, field.value(), attrs, own)
+    key = repr((facts, get_language(), options))
     found = kept.get(key) or kept.keep(key, field.as_widget(attrs={"class": kit}))
     return mark_safe(found)  # noqa: S308 - drawn by the widget, escaped there
 
