@@ -32,6 +32,7 @@ from workflow.actors import Actor
 from workflow.door import advance, consequence, record
 from workflow.machine import guard
 from workflow.registry import NothingForm, ReasonForm, action
+from workflow.together import put
 
 REQUEST = "requests_app.request"
 __all__ = [
@@ -101,7 +102,8 @@ def triage(
         raise ValidationError({"service": "Choose the service: without one it goes to discovery."})
     if decided in Kind.values and service.provider_group_id is None:
         raise ValidationError({"service": f"{service} has no provider group yet."})
-    TriageDecision.objects.create(
+    before = request.triage_decisions.all()  # type: ignore[attr-defined]
+    decision_made = TriageDecision.objects.create(
         request=request,
         pass_number=request.pass_number,
         checklist=checklist,
@@ -115,6 +117,7 @@ def triage(
         by=by.person,
         at=clock.now(),
     )
+    put(request, "triage_decisions", [*before, decision_made])
     _keep_decision(request, by, decided, service, override_reason)
     return _route(request, by, decided, override_reason or table.why)
 

@@ -22,7 +22,7 @@ from notifications.links import opener
 from requests_app.case_models import TrackingToken
 from workflow import clock
 from workflow.models import next_numbers
-from workflow.together import read_with
+from workflow.together import put, read_with
 
 if TYPE_CHECKING:
     from asd.models import Contact
@@ -53,7 +53,11 @@ def token_for(request: "Request", contact: "Contact") -> TrackingToken:
     token = _latest(request, contact)
     if token is not None and token.digest == _digest(_secret(token)):
         return token
-    return make_token(request, contact, next_numbers("requests_app_trackingtoken_id_seq")[0])
+    known = read_with(request, "tokens")
+    made = make_token(request, contact, next_numbers("requests_app_trackingtoken_id_seq")[0])
+    if known is not None:
+        put(request, "tokens", [*known, made])
+    return made
 
 
 def make_token(request: "Request", contact: "Contact", pk: int) -> TrackingToken:

@@ -17,6 +17,7 @@ from workflow import clock, together
 from workflow.actors import Actor, as_actor
 from workflow.machine import Refused, Step, find_step
 from workflow.models import Event, Machine, User
+from workflow.written import Written
 
 M = TypeVar("M", bound=Machine)
 Consequence = Callable[[Any, Actor, dict[str, Any]], None]
@@ -68,6 +69,7 @@ class Act:
         self.rows.clear()
 
 
+_locks: dict[type[Machine], Written] = {}
 _act: ContextVar[Act | None] = ContextVar("act", default=None)
 
 
@@ -109,11 +111,23 @@ def lock(subject: M) -> M:
         return top  # type: ignore[return-value]
     if together.has_at_hand(top, subject):
         return subject
-    row: M = type(subject)._base_manager.select_for_update(of=("self",)).get(pk=subject.pk)
+    row = _locked(subject)
     for key in row._meta.concrete_fields:
         if key.related_model is type(top) and getattr(row, key.attname) == top.pk:
             key.set_cached_value(row, top)  # type: ignore[attr-defined]
     return row
+
+
+def _locked(row: M) -> M:
+    """By a statement that is written once for each model. Raises DoesNotExist."""
+    model = type(row)
+    if model not in _locks:
+        rows = model._base_manager.select_for_update(of=("self",))
+        _locks[model] = Written(lambda pk: rows.filter(pk=pk))
+    found: list[M] = _locks[model].instances(pk=row.pk)
+    if not found:
+        raise model.DoesNotExist
+    return found[0]
 
 
 def begin(row: M) -> M:
@@ -130,7 +144,7 @@ def _lock_root(root: Machine) -> Machine:
     held = _held(root)
     if held is not None:
         return held
-    row = type(root)._base_manager.select_for_update(of=("self",)).get(pk=root.pk)
+    row = _locked(root)
     if now is not None:
         together.read_for_step(row)
         now.rows[type(row), row.pk] = row

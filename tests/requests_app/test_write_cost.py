@@ -75,9 +75,9 @@ INITIATED = {"avenue": "change_order", "finance_number": "FIN-1", "starts_on": "
 # action, from, by whom, with what; and how many statements that takes, with session and rights
 STEPS: list[tuple[str, Make, str, Data, int]] = [
     ("triage", fresh, "rep",
-     lambda o, r: {"service": o.service.pk, **TRIAGED, **STANDARD_YES}, 13),
+     lambda o, r: {"service": o.service.pk, **TRIAGED, **STANDARD_YES}, 12),
     ("triage", fresh, "rep",
-     lambda o, r: {"service": o.service.pk, **TRIAGED, **STANDARD_NO}, 13),
+     lambda o, r: {"service": o.service.pk, **TRIAGED, **STANDARD_NO}, 12),
     ("triage", fresh, "rep",
      lambda o, r: {"service": o.elsewhere.pk, **TRIAGED, **STANDARD_NO}, 15),
     ("send_to_discovery", fresh, "rep", why, 10),
