@@ -276,9 +276,15 @@ def takes(count: str, clients: str) -> Figures:
     }
 
 
+PARTS: dict[str, Callable[..., Figures]] = {
+    "steps": steps,
+    "write_down": write_down,
+    "bare": bare,
+    "takes": takes,
+}
+
 if __name__ == "__main__":
     import django
 
     django.setup()
-    part = {"steps": steps, "write_down": write_down, "bare": bare, "takes": takes}[sys.argv[1]]
-    sys.stdout.write(json.dumps(part(*sys.argv[2:])) + "\n")
+    sys.stdout.write(json.dumps(PARTS[sys.argv[1]](*sys.argv[2:])) + "\n")

@@ -35,7 +35,7 @@ def take_in(
     """A new request in triage, with its CRM case; the customer is told that it was received.
 
     The same `submission_key` twice is one request: the second call returns the first one's.
-    `first_time` says that the caller has made sure of that (`one_at_a_time`).
+    `first_time` says that the caller sees to that, or to the IntegrityError of the second.
     """
     write = partial(
         _write,

