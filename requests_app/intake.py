@@ -13,7 +13,7 @@ from requests_app.states import Level, priority_of
 from requests_app.tracking import make_token
 from workflow import clock
 from workflow.actors import Actor
-from workflow.door import act, begin, record
+from workflow.door import act, hold, record
 from workflow.models import User, next_numbers, reference_of
 
 
@@ -83,7 +83,7 @@ def _write(by: User | Actor, **fields: Any) -> Request:
             request=made, reference=reference_of("CASE", case), opened_at=made.created_at
         )
         make_token(made, made.contact, pk=token)
-        _tell(begin(made), by)
+        _tell(hold(made), by)
         return made
 
 

@@ -130,8 +130,8 @@ def _locked(row: M) -> M:
     return found[0]
 
 
-def begin(row: M) -> M:
-    """A row that this act has just made and nobody else can know: as good as locked."""
+def hold(row: M) -> M:
+    """A row that this act has locked by a statement of its own, or has just made."""
     now = _act.get()
     if now is not None:
         together.read_for_step(row)

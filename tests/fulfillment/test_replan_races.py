@@ -252,6 +252,7 @@ def test_control_without_the_locks_only_the_constraint_stops_it(
     with transaction.atomic():
         capacity.lock_days(office.group, walk.next_working_day(1), capacity.window_end())
     meeting, read, plan = threading.Barrier(2), replan.read, capacity.plan
+    planned, met = threading.Barrier(2), threading.Event()
 
     def read_together(*args: Any, **options: Any) -> Any:
         found = read(*args, **options)
@@ -262,6 +263,10 @@ def test_control_without_the_locks_only_the_constraint_stops_it(
         found = plan(group, rows, wish)
         if wish.minutes == 300:
             meeting.wait(WAIT)
+            planned.wait(WAIT)  # neither writes before both have planned
+        elif not met.is_set():
+            met.set()
+            planned.wait(WAIT)
         return found
 
     monkeypatch.setattr(capacity, "locked", lambda rows: rows.order_by("day"))
