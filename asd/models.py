@@ -122,6 +122,8 @@ class ContactQuerySet(models.QuerySet["Contact"]):
 class Contact(models.Model):
     """A person at an agency: asks, signs, watches."""
 
+    called_by = ("name",)
+
     agency = models.ForeignKey(Agency, models.PROTECT, related_name="contacts")
     name = models.CharField(max_length=120)
     email = models.EmailField(blank=True)
@@ -197,6 +199,8 @@ class ServiceQuerySet(models.QuerySet["Service"]):
 @pghistory.track()
 class Service(Machine):
     """What the organisation offers: an entry of the Agency Services Database."""
+
+    called_by = ("name",)
 
     name = models.CharField(max_length=120)
     slug = models.SlugField(max_length=120, unique=True)

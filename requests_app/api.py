@@ -6,6 +6,7 @@ from typing import Any
 
 import django_filters
 from django.db.models import Q, QuerySet
+from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiParameter,
@@ -23,10 +24,10 @@ from asd.models import Agency, Contact, Service, normalised
 from requests_app.api_lists import ApiRequestFilter, RequestPages
 from requests_app.models import Attachment, Case, CaseEntry, Request
 from requests_app.onboarding import take_in_at_the_desk
+from requests_app.pages import page_of
 from requests_app.states import LANES, Level
-from requests_app.views import NOT_LISTED
 from requests_app.who import any_representative
-from workflow import clock
+from workflow import clock, together
 from workflow.actors import as_actor
 from workflow.api import Pages, PlainInput, once
 from workflow.api_actions import ActionData, EventData, describe, result_of, typed_in
@@ -282,12 +283,28 @@ class RequestViewSet(
     lookup_value_regex = REFERENCE
 
     def get_queryset(self) -> QuerySet[Request]:
-        rows = Request.objects.visible_to(self.request.user).for_list()
+        rows = Request.objects.visible_to(self.request.user)
         if self.action == "list":
-            return rows.defer(*NOT_LISTED)
-        return rows.select_related(
+            return rows
+        return rows.for_list().select_related(
             "contact", "case", "agency__representative", "agency__deputy", "representative__deputy"
         )
+
+    def list(self, request: ApiRequest) -> Response:
+        """What one may see, narrowed and ordered."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(page)
+
+    def get_object(self) -> Any:
+        """The request to be shown is read as its page reads it; one to be changed is not."""
+        if self.action != "retrieve":
+            return super().get_object()
+        found = page_of(self.request.user, self.kwargs["reference"])
+        if found is None:
+            raise Http404
+        together.read(found)
+        found.__dict__["_guard_answers"] = {}  # what is asked once counts for the whole answer
+        return found
 
     def get_serializer_class(self) -> Any:
         return RequestRow if self.action == "list" else RequestDetail

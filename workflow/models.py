@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 class User(AbstractUser):
     """A member of staff. Roles are flags; membership of provider groups is kept in fulfillment."""
 
+    called_by = ("first_name", "last_name", "username")
+
     is_representative = models.BooleanField(_("account representative"), default=False)
     is_billing = models.BooleanField(_("billing office"), default=False)
     is_asd_manager = models.BooleanField(_("ASD manager"), default=False)
