@@ -19,6 +19,7 @@ from fulfillment.leave import by_person, leaves_of, there_on
 from fulfillment.models import DayCapacity, Membership, ProviderGroup
 from workflow import clock
 from workflow.leave_models import Leave
+from workflow.prepared import Sets, reading
 from workflow.together import is_read
 from workflow.worktime import Hours, hours_of
 
@@ -111,6 +112,15 @@ class Workforce:
             m for m in self.members if m.user.away_from or self.leaves.get(m.user_id)
         ]
         self._plain_days: dict[tuple[int, int], int] = {}
+        self.made: set[date] | None = None  # the days that have a row, where that is known
+
+    @classmethod
+    def to_book(cls, group: ProviderGroup, hours: Hours) -> "Workforce":
+        """With all that a booking goes by, read by one statement; the group's hours are known."""
+        read = _goes_by(group=group.pk, today=clock.today())
+        force = cls(group, read["members"], read["leaves"], hours=hours)
+        force.made = {day for (day,) in read["days"]}
+        return force
 
     def minutes(self, day: date) -> int:
         """Minutes of planned work the group can take on: none on days off."""
@@ -149,6 +159,16 @@ class Workforce:
 def members_at_work(group: Any) -> QuerySet[Membership]:
     """The members of a group with active accounts."""
     return Membership.objects.filter(group=group, user__is_active=True).select_related("user")
+
+
+@reading(group=int, today=date)
+def _goes_by(group: Any, today: Any) -> Sets:
+    leaves = Leave.objects.filter(user__memberships__group=group, last_day__gte=today)
+    return {
+        "members": members_at_work(group),
+        "leaves": leaves,
+        "days": DayCapacity.objects.filter(group=group, day__gte=today).values_list("day"),
+    }
 
 
 def _away(membership: Membership, day: date) -> bool:
@@ -216,16 +236,16 @@ def lock_days(
     """
     force = force or Workforce(group)
     span = DayCapacity.objects.filter(group=group, day__range=(first, last))
+    there = set(span.values_list("day", flat=True)) if force.made is None else force.made
+    DayCapacity.objects.bulk_create(
+        [
+            DayCapacity(group=group, day=day, capacity=force.minutes(day))
+            for day in force.working_days(first, last)
+            if day not in there
+        ],
+        ignore_conflicts=True,
+    )
     rows = list(locked(span))
-    there = {row.day for row in rows}
-    new = [
-        DayCapacity(group=group, day=day, capacity=force.minutes(day))
-        for day in force.working_days(first, last)
-        if day not in there
-    ]
-    if new:
-        DayCapacity.objects.bulk_create(new, ignore_conflicts=True)
-        rows = list(locked(span.all()))
     for row in rows:
         fresh = max(row.booked, force.minutes(row.day))
         if fresh != row.capacity and row.day >= clock.today():

@@ -60,7 +60,7 @@ def force_of(request: Request, entry: ScheduleEntry | None = None) -> capacity.W
     """Who works in the request's group, or in the one that its slot is booked with."""
     own = request.provider_group
     if own is not None and (entry is None or entry.group_id == own.pk):
-        return capacity.Workforce(own, hours=group_hours(request))
+        return capacity.Workforce.to_book(own, group_hours(request))
     return capacity.Workforce(entry.group if entry else own)  # type: ignore[arg-type]
 
 

@@ -131,7 +131,7 @@ def _locked(row: M) -> M:
 
 
 def hold(row: M) -> M:
-    """A row that this act has locked by a statement of its own, or has just made."""
+    """A row that this act has just made and nobody else can know: as good as locked."""
     now = _act.get()
     if now is not None:
         together.read_for_step(row)

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.db import transaction
+
 from fulfillment import forms
 from fulfillment.models import ProviderGroup, QueueCheck
 from requests_app.escalation import mark_overdue
@@ -10,7 +12,7 @@ from requests_app.models import Request
 from requests_app.states import S
 from workflow import clock
 from workflow.actors import Actor, as_actor
-from workflow.door import act, advance, hold
+from workflow.door import advance
 from workflow.registry import ReasonForm, action
 
 if TYPE_CHECKING:
@@ -59,12 +61,12 @@ def take_next(group: ProviderGroup, *, by: "User | Actor") -> Request | None:
     A row that somebody else is taking at this moment is skipped, not waited for.
     """
     person = as_actor(by).person
-    with act():
+    with transaction.atomic():
         mark_overdue(Request.objects.pending(group))
         found = next_pending(group).select_for_update(skip_locked=True, of=("self",)).first()
         if found is None:
             return None
-        return advance(hold(found), "assign", by=by, specialist=person)
+        return advance(found, "assign", by=by, specialist=person)
 
 
 def note_check(group: ProviderGroup, queue: str, by: "User") -> QueueCheck | None:

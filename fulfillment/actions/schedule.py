@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
+from django.db import transaction
 
 from fulfillment import capacity, forms, slot_forms, slots
 from fulfillment.models import ProviderGroup, ScheduleEntry
@@ -13,7 +14,7 @@ from requests_app.states import S, priority_of
 from requests_app.who import lead
 from workflow import clock
 from workflow.actors import SYSTEM, Actor, as_actor
-from workflow.door import act, advance, hold
+from workflow.door import advance
 from workflow.machine import Refused, guard
 from workflow.registry import ReasonForm, action
 
@@ -155,7 +156,7 @@ def pull_next(group: ProviderGroup, *, by: "User | Actor") -> Request | None:
     what is planned soonest. A row that somebody else is pulling is skipped, not waited for.
     """
     person = as_actor(by).person
-    with act():
+    with transaction.atomic():
         rows = next_scheduled(group)
         today = clock.today()
         due = rows.filter(schedule_entries__first_day__lte=today).by_rule()
@@ -165,7 +166,7 @@ def pull_next(group: ProviderGroup, *, by: "User | Actor") -> Request | None:
         found = locked_first(due) or locked_first(ahead)
         if found is None:
             return None
-        return advance(hold(found), "pull", by=by, specialist=person)
+        return advance(found, "pull", by=by, specialist=person)
 
 
 def locked_first(rows: Any) -> Request | None:
