@@ -14,15 +14,12 @@ from requests_app.customer_models import Question, QuestionReminder, Rating
 from requests_app.line import moves_of
 from requests_app.link_actions import tokens_of
 from requests_app.mail_models import InboundMessage, MailState
-from requests_app.models import Attachment, CaseEntry, Link, TriageDecision, Watcher
+from requests_app.models import Attachment, Link, TriageDecision, Watcher
 from requests_app.notice_section import SHOWN, by_urgency
 from workflow.models import Event
 from workflow.together import Marks, hangs_on
 
 REQUEST = "requests_app.request"
-ENTRIES, CHANGES = 20, 25  # on a page of the conversation, of the history
-EVENT = [field.name for field in Event._meta.concrete_fields]
-PERSON = ("first_name", "last_name", "username")  # how a person is called
 
 
 @hangs_on(REQUEST, "triage_decisions", steps=True)
@@ -69,19 +66,6 @@ def _links(about: Marks) -> QuerySet[Any]:
 @hangs_on(REQUEST, "moves")
 def _moves(about: Marks) -> QuerySet[Any]:
     return moves_of(about.content_type, about.pk)
-
-
-@hangs_on(REQUEST, "newest_entries")
-def _newest_entries(about: Marks) -> QuerySet[Any]:
-    entries = CaseEntry.objects.filter(case__request=about.pk)
-    return entries.select_related("message").order_by("-at", "-pk")[:ENTRIES]
-
-
-@hangs_on(REQUEST, "newest_events")
-def _newest_events(about: Marks) -> QuerySet[Any]:
-    events = Event.objects.filter(stream_type=about.content_type, stream_id=about.pk)
-    named = events.select_related("actor").only(*EVENT, *(f"actor__{name}" for name in PERSON))
-    return named.order_by("-number")[:CHANGES]
 
 
 @hangs_on(REQUEST, "withdrawals")

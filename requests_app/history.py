@@ -71,8 +71,7 @@ class Happening:
 
 @dataclass
 class History:
-    """Events to be told in plain words. `facts` is all that the telling depends on: what happened
-    never changes, how people and things are called may."""
+    """Events to be told in plain words; `known` are things whose names need not be read."""
 
     events: list[Event]
     known: Iterable[models.Model] = ()
@@ -81,12 +80,6 @@ class History:
     def names(self) -> dict[tuple[Any, Any], str]:
         """How what the changes point at is called."""
         return _names(self.events, {(type(one), one.pk): str(one) for one in self.known})
-
-    @property
-    def facts(self) -> tuple[Any, ...]:
-        called = tuple((model._meta.label, pk, name) for (model, pk), name in self.names.items())
-        causes = tuple(str(e.actor) for e in self.events if e.actor_kind == "system" and e.actor_id)
-        return (tuple(event.pk for event in self.events), causes, called)
 
     @cached_property
     def told(self) -> list[Happening]:

@@ -1,5 +1,6 @@
 """What the request page shows, gathered once; the template only lays it out (D14, X7)."""
 
+from functools import cached_property
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
@@ -9,7 +10,6 @@ from django.db.models.functions import Coalesce
 
 from asd.models import Contact
 from requests_app.customer_actions import withdrawal_asked
-from requests_app.hanging import CHANGES, ENTRIES
 from requests_app.history import History, told
 from requests_app.line import line_of
 from requests_app.link_actions import links_of
@@ -23,6 +23,8 @@ from workflow.registry import ActionForm, Offer, Section, offers, sections_of
 from workflow.templatetags.remembered import facts, mark_of
 from workflow.written import Written
 
+ENTRIES, CHANGES = 20, 25  # on a page of the conversation, of the history
+FRESH = 300
 TRIAGE_TABLE = (
     ("yes", "yes", "yes", "Assistance: CRM Pending Queue", (True, True, True)),
     ("no", "yes", "yes", "Enhancement: awaiting scheduling", (False, True, True)),
@@ -97,11 +99,14 @@ def page_context(
     represents = req.is_represented_by(user)
     files = _files(req)
     parts = sections_of(req, user)
-    entries, changes = _paged(req, params)
     line, waiting, has_it = line_of(req), waits(req), holder(req)
+    covered = (scope.in_force, scope.covered, scope.reason)
+    shown = mark_of(facts(req), req.standing, covered, line, waiting, has_it)
+    past = Past(req, params, shown)
     return {
         "req": req,
-        "shown": mark_of(facts(req), req.standing, scope, line, waiting, has_it),
+        "shown": shown,
+        "past": past,
         "offers": by_name,
         **_next(found),
         "below": _below(found, parts),
@@ -121,14 +126,14 @@ def page_context(
         "questions": [q for q in req.questions.all() if q.closed_at is None]
         if req.is_on_hold
         else [],
-        "entries": entries,
+        "entries": past.entries,
         "files": files,
         "loose_files": [f for f in files if f.entry_id is None],
         "watchers": req.watchers.all(),
         "undeliverable": marks_of(req),
         "related": related(req, user),
         "billing_cases": list(req.billing_cases.all()),
-        "changes": changes,
+        "changes": past.changes,
         "asked_by_mail": _asked_by_mail(req),
         "sections": parts,
         **_triage(req, by_name.get("triage"), scope),
@@ -234,19 +239,37 @@ def _entries(req: Request) -> Any:
     return entries.select_related("author", "message").order_by("-at", "-pk")
 
 
-def _paged(req: Request, params: Any) -> tuple[Page, Page]:
-    """The pages of the conversation and of the history that are asked for. The first ones were
-    read with the request; others by one statement."""
-    entries = _page(_entries(req), params.get("updates"), ENTRIES, req.entry_count)
-    changes = _page(_changes(req), params.get("changes"), CHANGES, req.event_count)
-    said, done = together.read_with(req, "newest_entries"), together.read_with(req, "newest_events")
-    if said is None or done is None or entries.number > 1 or changes.number > 1:
-        said, done = together.at_once(entries.object_list, changes.object_list)
-    for entry in said:
-        entry.files = [file for file in _files(req) if file.entry_id == entry.pk]
-    entries.object_list, changes.object_list = said, done
-    changes.history = History(done, known=_known(req))
-    return entries, changes
+class Past:
+    """The pages of the conversation and of the history that are asked for.
+
+    They are drawn once for the same `mark`, and read only to be drawn: whatever happens to a
+    request is an event, and `shown` counts them. What is not one, a person or a thing of old
+    that is called otherwise now, is drawn anew after `FRESH` seconds.
+    """
+
+    def __init__(self, req: Request, params: Any, shown: str) -> None:
+        self.req = req
+        self.entries = _page(params.get("updates"), ENTRIES, req.entry_count)
+        self.changes = _page(params.get("changes"), CHANGES, req.event_count)
+        pages = (self.entries.number, self.changes.number)
+        self.mark = (shown, pages, int(clock.now().timestamp()) // FRESH)
+
+    @cached_property
+    def _read(self) -> list[list[Any]]:
+        entries, changes = _entries(self.req), _changes(self.req)
+        return together.at_once(_cut(entries, self.entries), _cut(changes, self.changes))
+
+    @cached_property
+    def said(self) -> list[Any]:
+        """The updates with their files."""
+        for entry in self._read[0]:
+            entry.files = [file for file in _files(self.req) if file.entry_id == entry.pk]
+        return self._read[0]
+
+    @cached_property
+    def history(self) -> History:
+        """The events, to be told in plain words."""
+        return History(self._read[1], known=_known(self.req))
 
 
 def _known(req: Request) -> list[Any]:
@@ -263,11 +286,15 @@ def _asked_by_mail(req: Request) -> InboundMessage | None:
     return next(iter(together.read_with(req, "asked_by_mail") or []), None)
 
 
-def _page(rows: Any, number: Any, size: int, count: int) -> Page:
-    """A page of rows whose number is known already."""
-    paginator = Paginator(rows, size)
-    paginator.__dict__["count"] = count
-    return paginator.get_page(number)
+def _page(number: Any, size: int, count: int) -> Page:
+    """A page of rows whose number is known already; the rows are read when they are drawn."""
+    return Paginator(range(count), size).get_page(number)
+
+
+def _cut(rows: Any, page: Page) -> Any:
+    """The rows of a page."""
+    first = (page.number - 1) * page.paginator.per_page
+    return rows[first : first + page.paginator.per_page]
 
 
 def _changes(req: Request) -> Any:
