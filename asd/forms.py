@@ -16,6 +16,7 @@ from asd.models import (
     normalised,
 )
 from workflow import clock
+from workflow.choosing import GroupField, PersonField, ServiceField
 
 DATE = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 CODE = RegexValidator(r"^[\w.-]+$", "Letters, digits, dots and dashes only, such as 090 or DEQ-2.")
@@ -34,6 +35,7 @@ class AgencyForm(forms.ModelForm):
     class Meta:
         model = Agency
         fields = ["name", "code", "representative", "deputy", "is_active", "notes"]
+        field_classes = {"representative": PersonField, "deputy": PersonField}
         widgets = {"notes": forms.Textarea(attrs=LINES)}
         labels = {"code": "Agency number", "is_active": "Active"}
 
@@ -132,6 +134,7 @@ class CoveredForm(forms.ModelForm):
     class Meta:
         model = CoveredService
         fields = ["service", "limit", "response_hours", "assistance_hours", "enhancement_hours"]
+        field_classes = {"service": ServiceField}
 
 
 class RateForm(forms.ModelForm):
@@ -140,6 +143,7 @@ class RateForm(forms.ModelForm):
     class Meta:
         model = RateCardLine
         fields = ["service", "unit", "rate", "currency", "valid_from", "valid_until"]
+        field_classes = {"service": ServiceField}
         widgets = {"valid_from": DATE, "valid_until": DATE}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -201,6 +205,7 @@ class ServiceForm(forms.ModelForm):
     class Meta:
         model = Service
         fields = ["name", "description", "provider_group", "owner"]
+        field_classes = {"provider_group": GroupField, "owner": PersonField}
         widgets = {"description": forms.Textarea(attrs=LINES)}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -24,6 +24,7 @@ from discovery.models import (
 from requests_app.files import check_upload
 from requests_app.states import Kind
 from workflow import clock
+from workflow.choosing import OneOf
 from workflow.registry import ActionForm, ReasonForm
 
 DATE = forms.DateInput(attrs={"type": "date"})
@@ -107,7 +108,7 @@ class DocumentForm(DocumentationForm):
 class TeamMemberForm(ActionForm):
     """Who joins the team (D5)."""
 
-    user = forms.ModelChoiceField(None, label="Member")
+    user = OneOf(kind="person", label="Member")
     role = forms.ChoiceField(choices=TeamMember.Role.choices)
 
     def prepare(self) -> None:
@@ -288,8 +289,8 @@ class OutcomeForm(ActionForm):
 
     ending = forms.ChoiceField(choices=[*BLANK, *Ending.choices], label="It ends with")
     kind = forms.ChoiceField(choices=[*BLANK, *Kind.choices], required=False)
-    service = forms.ModelChoiceField(Service.objects.none(), required=False)
-    provider_group = forms.ModelChoiceField(None, required=False)
+    service = OneOf(Service.objects.none(), kind="service", required=False)
+    provider_group = OneOf(kind="receiving", required=False)
     service_level = forms.ChoiceField(
         choices=[*BLANK, *ServiceLevel.choices], required=False, label="Service level"
     )
@@ -391,7 +392,7 @@ class InitiateServiceForm(ActionForm):
 
     name = forms.CharField(max_length=120, label="Name of the new service")
     description = forms.CharField(max_length=5000, required=False, widget=area())
-    provider_group = forms.ModelChoiceField(None, label="Provider group")
+    provider_group = OneOf(kind="receiving", label="Provider group")
     unlike_others = forms.BooleanField(
         required=False, label="It is none of the services with a similar name"
     )

@@ -9,15 +9,19 @@ from django import forms
 
 from discovery.forms import DATE, area
 from discovery.models import Part, PartLine
+from requests_app.lookup import ROWS
 from workflow import clock
+from workflow.choosing import OneOf
 from workflow.registry import ActionForm, ReasonForm
+
+ROWS["part"] = lambda: Part.objects.filter(is_active=True)
 
 
 class AddPartForm(ActionForm):
     """A part that the request needs (D11, D12)."""
 
     change = forms.ChoiceField(choices=PartLine.Change.choices, label="The part is")
-    part = forms.ModelChoiceField(Part.objects.none(), required=False, label="Listed part")
+    part = OneOf(Part.objects.none(), kind="part", required=False, label="Listed part")
     name = forms.CharField(max_length=120, required=False, label="Name of the new part")
     quantity = forms.IntegerField(min_value=1, max_value=100_000, initial=1)
     site = forms.CharField(max_length=120, required=False)
@@ -165,9 +169,7 @@ class SubstituteForm(LineRow, ReasonForm):
 
     states = ("requested", "rated", "coded", "listed", "ordered")
     line = forms.ModelChoiceField(PartLine.objects.none(), label="Instead of")
-    part = forms.ModelChoiceField(
-        Part.objects.none(), required=False, label="Substitute from the list"
-    )
+    part = OneOf(Part.objects.none(), kind="part", required=False, label="Substitute from the list")
     name = forms.CharField(max_length=120, required=False, label="Or the name of a new part")
     quantity = forms.IntegerField(min_value=1, max_value=100_000)
     field_order = ["line", "part", "name", "quantity", "reason"]

@@ -14,6 +14,7 @@ from discovery.current import discovery_of, draft_of, latest
 from discovery.forms import DATE, UploadField, area
 from discovery.models import Part, Proposal, ProposalLine
 from workflow import clock
+from workflow.choosing import OneOf
 from workflow.registry import ActionForm, ReasonForm
 
 
@@ -72,8 +73,11 @@ class LineForm(ActionForm):
     """One line of the proposal (D8)."""
 
     kind = forms.ChoiceField(choices=ProposalLine.Kind.choices)
-    part = forms.ModelChoiceField(
-        Part.objects.none(), required=False, help_text="For a part: its listed rate is taken."
+    part = OneOf(
+        Part.objects.none(),
+        kind="part",
+        required=False,
+        help_text="For a part: its listed rate is taken.",
     )
     description = forms.CharField(max_length=200, required=False)
     quantity = forms.DecimalField(

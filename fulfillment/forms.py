@@ -14,6 +14,7 @@ from requests_app.files import check_upload
 from requests_app.models import Request
 from requests_app.states import FULFILLMENT, S
 from workflow import clock
+from workflow.choosing import OneOf
 from workflow.registry import ActionForm
 
 DATE = forms.DateInput(attrs={"type": "date"})
@@ -55,11 +56,11 @@ def load_label(person: Any) -> str:
     return f"{person} ({person.in_hand} in hand{away})"
 
 
-class SpecialistField(forms.ModelChoiceField):
+class SpecialistField(OneOf):
     """A member of the request's group, with load."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(get_user_model().objects.none(), **kwargs)
+        super().__init__(get_user_model().objects.none(), kind="specialist", **kwargs)
 
     def label_from_instance(self, obj: Any) -> str:
         return load_label(obj) if hasattr(obj, "in_hand") else str(obj)

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 
 from requests_app.models import Request
 from requests_app.states import Level
+from workflow.choosing import OneOf
 from workflow.machine import Refused
 from workflow.models import User
 from workflow.registry import InvalidFacts, perform
@@ -31,8 +32,11 @@ class BulkForm(forms.Form):
         widget=forms.MultipleHiddenInput,
         error_messages={"required": "Select at least one request."},
     )
-    representative = forms.ModelChoiceField(
-        None, required=False, empty_label="Representative", label="Representative"
+    representative = OneOf(
+        kind="representative",
+        required=False,
+        empty_label="Representative",
+        label="Representative",
     )
     impact = forms.ChoiceField(
         choices=[("", "Impact"), *Level.choices], required=False, label="Impact"
@@ -87,10 +91,9 @@ class Result:
 
 def carry_out(form: BulkForm, user: User) -> list[Result]:
     """Every selected request through its own door; one refusal stops none of the others."""
-    facts = {
-        name: str(form.data.get(name, ""))
-        for name in ("representative", "impact", "urgency", "reason")
-    }
+    facts = {name: str(form.data.get(name, "")) for name in ("impact", "urgency", "reason")}
+    colleague = form.cleaned_data["representative"]
+    facts["representative"] = str(colleague.pk) if colleague else ""
     rows = Request.objects.visible_to(user).filter(reference__in=form.cleaned_data["requests"])
     return [_one(row, form.cleaned_data["do"], user, facts) for row in rows.for_list()]
 

@@ -11,6 +11,7 @@ from requests_app.models import Attachment, Link, Request, Watcher
 from requests_app.states import Kind, Level, OutOf, S
 from requests_app.triage import CHECKLIST
 from workflow import clock
+from workflow.choosing import OneOf
 from workflow.registry import ActionForm, ReasonForm
 from workflow.worktime import add_working_days, hours_of
 
@@ -42,8 +43,9 @@ class FilesField(forms.FileField):
 class TriageForm(ActionForm):
     """What triage needs to know, and what the representative decides (D2)."""
 
-    service = forms.ModelChoiceField(
+    service = OneOf(
         Service.objects.none(),
+        kind="offered",
         required=False,
         label="Existing service",
         empty_label="No existing service fits",
@@ -179,7 +181,7 @@ class HoldForm(ReasonForm):
 class TransferForm(ReasonForm):
     """To which group (X5)."""
 
-    provider_group = forms.ModelChoiceField(None, label="Provider group")
+    provider_group = OneOf(kind="receiving", label="Provider group")
     field_order = ["provider_group", "reason"]
 
     def prepare(self) -> None:
@@ -192,7 +194,7 @@ class TransferForm(ReasonForm):
 class RepresentativeForm(ActionForm):
     """To whom (X5)."""
 
-    representative = forms.ModelChoiceField(None, label="Account representative")
+    representative = OneOf(kind="representative", label="Account representative")
     reason = forms.CharField(required=False, max_length=2000, widget=TEXT, label="Note")
 
     def prepare(self) -> None:
@@ -221,11 +223,12 @@ class EditForm(ActionForm):
     title = forms.CharField(max_length=160)
     description = forms.CharField(max_length=20_000, widget=forms.Textarea(attrs={"rows": 5}))
     needed_by = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    contact = forms.ModelChoiceField(Contact.objects.none())
+    contact = OneOf(Contact.objects.none(), kind="contact")
 
     def prepare(self) -> None:
         request = self.subject
         self.fields["contact"].queryset = Contact.objects.active().filter(agency=request.agency_id)
+        self.fields["contact"].about = f"?of={request.agency_id}"
         for name in ("title", "description", "needed_by", "contact"):
             self.fields[name].initial = getattr(request, name)
 
@@ -314,8 +317,8 @@ class WithdrawFileForm(ReasonForm):
 class AddWatcherForm(ActionForm):
     """Who else is told (X9)."""
 
-    contact = forms.ModelChoiceField(Contact.objects.none(), required=False)
-    user = forms.ModelChoiceField(None, required=False, label="Staff")
+    contact = OneOf(Contact.objects.none(), kind="contact", required=False)
+    user = OneOf(kind="person", required=False, label="Staff")
 
     def prepare(self) -> None:
         self.fields["contact"].queryset = (
@@ -324,6 +327,7 @@ class AddWatcherForm(ActionForm):
             .exclude(pk=self.subject.contact_id)
             .exclude(watcher__request=self.subject)
         )
+        self.fields["contact"].about = f"?of={self.subject.agency_id}"
         self.fields["user"].queryset = (
             get_user_model().objects.filter(is_active=True).exclude(watching__request=self.subject)
         )
@@ -386,7 +390,7 @@ class SplitForm(ActionForm):
 
     title = forms.CharField(max_length=160)
     description = forms.CharField(max_length=20_000, widget=forms.Textarea(attrs={"rows": 4}))
-    service = forms.ModelChoiceField(Service.objects.none(), required=False)
+    service = OneOf(Service.objects.none(), kind="offered", required=False)
 
     def prepare(self) -> None:
         self.fields["service"].queryset = Service.objects.orderable()

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from requests_app.models import Request
 from requests_app.views import plain_text_only
+from workflow.choosing import OneOf
 from workflow.door import advance
 from workflow.machine import Refused
 from workflow.models import User
@@ -32,8 +33,10 @@ class Outcome:
 class HandOverForm(forms.Form):
     """To whom, and why."""
 
-    colleague = forms.ModelChoiceField(
-        User.objects.none(), help_text="Representatives, and members of your groups."
+    colleague = OneOf(
+        User.objects.none(),
+        kind="person",
+        help_text="Representatives, and members of your groups.",
     )
     reason = forms.CharField(
         max_length=300, help_text="Kept in the history of every request, such as: parental leave."

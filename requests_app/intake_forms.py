@@ -11,6 +11,7 @@ from requests_app.onboarding import CODE_LENGTH, near_agencies, same_agency
 from requests_app.pages import contacts_of
 from requests_app.states import Level
 from workflow import clock
+from workflow.choosing import OneOf
 
 EXISTING, NEW = "existing", "new"
 
@@ -26,14 +27,19 @@ class IntakeForm(forms.Form):
         required=False,
         label="Who asks",
     )
-    agency = forms.ModelChoiceField(
+    agency = OneOf(
         Agency.objects.filter(is_active=True),
+        kind="agency",
         required=False,
         empty_label="Choose the agency",
         label="Agency",
     )
-    contact = forms.ModelChoiceField(
-        Contact.objects.none(), required=False, empty_label="Choose the contact", label="Contact"
+    contact = OneOf(
+        Contact.objects.none(),
+        kind="contact",
+        required=False,
+        empty_label="Choose the contact",
+        label="Contact",
     )
     new_agency = forms.CharField(required=False, max_length=200, label="Name of the new agency")
     new_code = forms.CharField(
@@ -51,8 +57,9 @@ class IntakeForm(forms.Form):
         label="E-mail",
     )
     contact_phone = forms.CharField(required=False, max_length=40, label="Telephone")
-    service = forms.ModelChoiceField(
+    service = OneOf(
         Service.objects.none(),
+        kind="offered",
         required=False,
         empty_label="Not sure, or a new service",
         label="Service",
@@ -88,16 +95,21 @@ class IntakeForm(forms.Form):
         chosen = self.chosen_agency()
         if chosen is not None:
             fields["contact"].queryset = contacts_of(chosen)
+            fields["contact"].about = f"?of={chosen.pk}"
         else:
             fields["contact"].empty_label = "Choose the agency first"
 
+    @classmethod
+    def kept(cls, data: Any, *names: str) -> "IntakeForm":
+        """The form with what was chosen or typed so far, none of it judged yet."""
+        fields = {n: cls.base_fields[n] for n in names or cls.base_fields if n in data}
+        said = {n: field.widget.value_from_datadict(data, {}, n) for n, field in fields.items()}
+        return cls(initial=said)
+
     def chosen_agency(self) -> Agency | None:
         """The agency as posted or preset, if there is one."""
-        value = str((self.data if self.is_bound else self.initial).get("agency") or "")
-        if not value.isascii() or not value.isdigit() or len(value) > 18:
-            return None
         field: Any = self.fields["agency"]
-        return field.queryset.filter(pk=int(value)).first()
+        return field.row_of(self["agency"].value())
 
     @property
     def is_new(self) -> bool:

@@ -4,8 +4,7 @@ A list of thousands is never drawn. The field takes a key (as in kept addresses)
 what fits several is answered with their names.
 """
 
-import re
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -16,39 +15,15 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from asd.models import Agency, Service, normalised
+from asd.models import Agency, Contact, Service, normalised
 from requests_app.models import Request
+from workflow.choosing import CODE, KINDS, LONGEST, SHOWN, called, with_words
 
-SHOWN = 12
-LONGEST = 120
 MOST_KEY = 2**63 - 1
-CODE = re.compile(r"\(([^()]+)\)$")
 
 
-@dataclass(frozen=True)
-class Kind:
-    """What is looked up: by which columns it is found, and which one names it for good."""
-
-    exact: str
-    columns: tuple[str, ...]
-    order: tuple[str, ...]
-    coded: bool = False  # whether names alone may not be enough
-    where: dict[str, Any] = field(default_factory=dict)
-
-
-KINDS = {
-    "agency": Kind("code", ("name", "code"), ("name",), True),
-    "service": Kind("slug", ("name",), ("name",)),
-    "group": Kind("slug", ("name",), ("name",)),
-    "representative": Kind(
-        "username", ("first_name", "last_name", "username"), ("first_name", "last_name"),
-        True, {"is_active": True, "is_representative": True},
-    ),
-    "specialist": Kind(
-        "username", ("first_name", "last_name", "username"), ("first_name", "last_name"),
-        True, {"is_active": True},
-    ),
-}  # fmt: skip
+# Rows of the floors above, by what is looked up.
+ROWS: dict[str, Callable[[], QuerySet[Any]]] = {}
 
 
 def rows_of(name: str, user: Any) -> QuerySet[Any]:
@@ -56,11 +31,15 @@ def rows_of(name: str, user: Any) -> QuerySet[Any]:
     kind = KINDS[name]
     if name == "agency":
         rows: Any = Agency.objects.all()
-    elif name == "service":
-        rows = Service.objects.all()
-    elif name == "group":
+    elif name in ("service", "offered"):
+        rows = Service.objects.all() if name == "service" else Service.objects.orderable()
+    elif name == "contact":
+        rows = Contact.objects.active()
+    elif name in ROWS:
+        rows = ROWS[name]()
+    elif name in ("group", "receiving"):
         model: Any = Request._meta.get_field("provider_group").related_model
-        rows = model.objects.visible_to(user)
+        rows = model.objects.visible_to(user) if name == "group" else model.objects.all()
     else:
         rows = get_user_model().objects.all()
         if name == "specialist":
@@ -70,18 +49,12 @@ def rows_of(name: str, user: Any) -> QuerySet[Any]:
 
 def matching(name: str, user: Any, text: str) -> QuerySet[Any]:
     """Those whose names have every word that was typed."""
-    rows = rows_of(name, user)
-    for word in normalised(text)[:LONGEST].split()[:6]:
-        said = Q()
-        for column in KINDS[name].columns:
-            said |= Q(**{f"{column}__icontains": word})
-        rows = rows.filter(said)
-    return rows
+    return with_words(rows_of(name, user), KINDS[name], normalised(text))
 
 
 def label(name: str, row: Any) -> str:
     """How a row is written in the box: enough to find it again."""
-    return f"{row} ({getattr(row, KINDS[name].exact)})" if KINDS[name].coded else str(row)
+    return called(KINDS[name], row)
 
 
 class LookupField(forms.Field):

@@ -16,6 +16,14 @@ def names(request: HttpRequest, what: str) -> HttpResponse:
     """Names that fit what has been typed so far, for the box's list."""
     if what not in KINDS:
         raise Http404
-    rows = matching(what, request.user, request.GET.get(what, ""))[:SHOWN]
-    options = ((label(what, row),) for row in rows)
+    box = request.htmx.trigger_name or what  # type: ignore[attr-defined]
+    rows = matching(what, request.user, request.GET.get(box, ""))
+    if what == "contact":
+        rows = rows.filter(agency=_number(request.GET.get("of", "")))
+    options = ((label(what, row),) for row in rows[:SHOWN])
     return HttpResponse(format_html_join("", '<option value="{}">', options))
+
+
+def _number(text: str) -> int:
+    """A key as it stands in an address; one that nothing has where it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0

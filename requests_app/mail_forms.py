@@ -8,6 +8,7 @@ from asd.models import Agency, normalised
 from requests_app.mail_in.apply import title_of
 from requests_app.models import Request
 from requests_app.onboarding import near_agencies, same_agency
+from workflow.choosing import OneOf
 from workflow.registry import ActionForm, ReasonForm
 
 READERS = [
@@ -53,8 +54,9 @@ class AttachForm(ActionForm):
 class MakeRequestForm(ActionForm):
     """Whose request it becomes."""
 
-    agency = forms.ModelChoiceField(
+    agency = OneOf(
         Agency.objects.filter(is_active=True),
+        kind="agency",
         required=False,
         label="Agency",
         empty_label="Choose the agency",

@@ -369,10 +369,8 @@ def _counts(row: tuple[Any, ...], facts: tuple[Any, ...], answer: Recommendation
 
 
 def _chosen_service(form: ActionForm) -> Any:
-    value = form["service"].value()
-    if not str(value or "").isdigit():
-        return None
-    return form.fields["service"].queryset.filter(pk=int(value)).first()
+    field: Any = form.fields["service"]
+    return field.row_of(form["service"].value())
 
 
 def contacts_of(agency: Any) -> Any:

@@ -136,11 +136,11 @@ def request_new(request: HttpRequest) -> HttpResponse:
     """Intake on behalf of an agency's contact, known or new (X10, D4)."""
     _may_take_in(request)
     if request.method == "GET":
-        form = IntakeForm(initial={"agency": request.GET.get("agency", "")})
-        return render(request, "requests_app/new.html", {"form": form})
+        return render(
+            request, "requests_app/new.html", {"form": IntakeForm.kept(request.GET, "agency")}
+        )
     if "show_contacts" in request.POST:
-        kept = {name: request.POST.get(name, "") for name in IntakeForm.base_fields}
-        return render(request, "requests_app/new.html", {"form": IntakeForm(initial=kept)})
+        return render(request, "requests_app/new.html", {"form": IntakeForm.kept(request.POST)})
     form = IntakeForm(request.POST, request.FILES)
     req = _taken_in(request, form)
     if req is not None:
@@ -168,7 +168,7 @@ def _taken_in(request: HttpRequest, form: IntakeForm) -> Request | None:
 def intake_contacts(request: HttpRequest) -> HttpResponse:
     """The contacts of the chosen agency, for the form that reloads them."""
     _may_take_in(request)
-    form = IntakeForm(initial={"agency": request.GET.get("agency", "")})
+    form = IntakeForm.kept(request.GET, "agency")
     return render(request, "requests_app/_contacts.html", {"form": form})
 
 
@@ -179,7 +179,7 @@ def intake_agencies(request: HttpRequest) -> HttpResponse:
     """The agencies whose name or number matches what is typed."""
     _may_take_in(request)
     text = request.GET.get("agency_search", "")[:100]
-    form = IntakeForm(initial={"agency": request.GET.get("agency", "")})
+    form = IntakeForm.kept(request.GET, "agency")
     agencies = Agency.objects.filter(is_active=True)
     matching = Q(name__icontains=text) | Q(code__icontains=text)
     form.fields["agency"].queryset = agencies.filter(matching)

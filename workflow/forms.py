@@ -7,6 +7,7 @@ from django import forms
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from workflow import clock
+from workflow.choosing import PersonField
 from workflow.leave_models import Leave
 from workflow.models import ApiToken, SavedFilter, User
 
@@ -21,6 +22,7 @@ class AccountForm(forms.ModelForm):
         model = User
         fields = ["first_name", "last_name", "email", "language", "daily_digest", "deputy",
                   "away_from", "away_until"]  # fmt: skip
+        field_classes = {"deputy": PersonField}
         widgets = {"away_from": DATE, "away_until": DATE}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

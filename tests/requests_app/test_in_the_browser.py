@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from django.conf import settings as conf
 
+from asd.models import Service
 from requests_app.models import Request
+from tests.browser import barriers
 from tests.factories import AgencyFactory, ContactFactory, Office
 from tests.walk import do, later
 
@@ -54,6 +56,38 @@ def test_the_answers_of_triage_change_the_recommendation_while_they_are_given(pa
     page.get_by_text("Yes to the whole checklist makes it an assistance request.").wait_for()
     page.locator('form[data-action="triage"] button[type=submit]').click()
     page.get_by_text(f"{request.reference} is now: Awaiting scheduling.").wait_for()
+
+
+def test_triage_looks_a_service_up_by_keyboard_where_there_are_many(page):
+    """D2: a box instead of a list of thousands; names come while one types, Enter decides."""
+    office = Office()
+    Service.objects.bulk_create(
+        Service(name=f"Desk telephone {i}", slug=f"desk-{i}", state="live",
+                provider_group=office.group) for i in range(60)
+    )  # fmt: skip
+    request = office.request(service=None)
+    sign_in(page, office.rep)
+    page.goto(request.get_absolute_url())
+    box = page.get_by_label("Existing service")
+    box.focus()
+    with page.expect_response(lambda r: "/requests/lookup/offered/" in r.url):
+        page.keyboard.type("telephone 4")
+    page.locator('#triage-service-names option[value="Desk telephone 42"]').wait_for(
+        state="attached"
+    )
+    assert page.locator("#triage-service-names option").count() <= 12
+    with page.expect_response(lambda r: "/triage/?" in r.url):
+        page.keyboard.type("2")
+        page.keyboard.press("Tab")
+    page.get_by_text("does not cover Desk telephone 42").first.wait_for()
+    assert barriers(page) == []
+    box.focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("Triage: done.").or_(
+        page.get_by_text(f"{request.reference} is now:")
+    ).wait_for()
+    request.refresh_from_db()
+    assert request.service.slug == "desk-42"
 
 
 def test_whether_the_customer_reads_it_is_said_on_the_button_and_by_the_colour(page):

@@ -13,6 +13,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from workflow import clock
+from workflow.choosing import OneOfWidget
 from workflow.paging import said
 from workflow.templatetags.remembered import kept
 from workflow.worktime import STANDARD
@@ -101,7 +102,7 @@ def styled(field: forms.BoundField) -> SafeString:
     if isinstance(widget, forms.CheckboxInput | forms.RadioSelect | forms.CheckboxSelectMultiple):
         return _drawn(field, "form-check-input")
     wrong = " is-invalid" if field.errors else ""
-    if isinstance(widget, forms.Select):
+    if isinstance(widget, forms.Select) and not (isinstance(widget, OneOfWidget) and widget.many):
         # read once, whether it is drawn or not; `list` would count them in the database first
         widget.choices = [choice for choice in widget.choices]  # noqa: C416
         options = [(str(key), str(label)) for key, label in widget.choices]
