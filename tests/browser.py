@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.test import Client
 
 from config.servers import ROOT
 
@@ -44,6 +46,20 @@ def too_pale(page: Any, scheme: str) -> list[str]:
     page.evaluate("theme => { document.documentElement.dataset.bsTheme = theme; }", scheme)
     page.evaluate(AT_REST)
     return list(page.evaluate(RUN_AXE, {"type": "rule", "values": ["color-contrast"]}))
+
+
+def sign_in(page: Any, user: Any) -> None:
+    """Give the page's browser the session of a person; the form of it has a test of its own."""
+    client = Client()
+    client.force_login(user)
+    session = client.cookies["sessionid"].value
+    page.context.add_cookies([{"name": "sessionid", "value": session, "url": settings.BASE_URL}])
+
+
+def press(page: Any, button: Any) -> None:
+    """Press what sends a form, and wait for the answer: the next look is at the new page."""
+    with page.expect_navigation():
+        button.click()
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,11 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
 from django.db import connection
+from django.test import TransactionTestCase
 
 from config.servers import free_port
 from tests.browser import browser, page  # noqa: F401 - fixtures are found by their name here
+from tests.emptying import emptied
 from tests.factories import Office
 from tests.plans import _bulk, at_scale  # noqa: F401 - likewise
 
@@ -31,6 +33,13 @@ def _test_settings(settings: Any, tmp_path: Path) -> None:
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _emptied_quickly() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", emptied)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

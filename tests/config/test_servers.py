@@ -6,7 +6,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import redis
 
 from config import servers as module
 from config.servers import ROOT, Servers, Sorry
+from tests.faults.harness import wait_until
 
 
 @pytest.fixture
@@ -218,6 +218,5 @@ def test_exec_stops_its_servers_when_it_is_ended(folder: Path) -> None:
     process.send_signal(signal.SIGTERM)
     assert process.wait(40) == 143
     process.stdout.close()
-    time.sleep(0.2)
-    assert Servers(inside).running() == []
-    assert not inside.exists()
+    wait_until(lambda: not Servers(inside).running(), 30, "the servers have ended")
+    wait_until(lambda: not inside.exists(), 30, "their folder is gone")

@@ -8,18 +8,10 @@ import pytest
 from fulfillment import slots
 from fulfillment.actions.moving import version
 from tests import walk
-from tests.browser import barriers
+from tests.browser import barriers, sign_in
 from tests.factories import Office
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-def sign_in(page: Any, user: Any) -> None:
-    page.goto("/login/")
-    page.fill("input[name=username]", user.username)
-    page.fill("input[name=password]", "throughline-test")
-    page.click("main button[type=submit]")
-    page.wait_for_url(lambda url: "login" not in url)
 
 
 def first_day(request: Any) -> Any:
@@ -86,7 +78,8 @@ def test_a_card_is_dragged_moved_by_keys_and_put_back(page: Any) -> None:
     assert str(first_day(request)) == str(home) != chosen
     page.keyboard.press("Escape")
     page.wait_for_function("() => !document.querySelector('[data-move-dialog]').open")
-    assert handle.evaluate("e => e === document.activeElement"), "back where one was"
+    back = f"() => document.activeElement?.matches(\"[data-move='{request.reference}']\")"
+    page.wait_for_function(back)  # back where one was
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     page.wait_for_function("() => document.activeElement?.matches('[data-move-apply]')")
@@ -100,8 +93,9 @@ def test_a_card_is_dragged_moved_by_keys_and_put_back(page: Any) -> None:
         page.locator(f"[data-day='{away}'] .day-load")
     )
     form = page.locator(f"[data-waiting='{waiting.reference}'] .slot-form")
-    assert form.locator("[name=day]").input_value() == str(away)
+    page.wait_for_function("() => document.activeElement?.matches('.slot-form [name=hours]')")
     assert form.locator("[name=hours]").evaluate("e => e === document.activeElement")
+    assert form.locator("[name=day]").input_value() == str(away)
 
     # a preview gone stale says so and keeps what was typed
     seen = version(request.schedule_entries.get())

@@ -10,19 +10,11 @@ from fulfillment.models import Membership, Replan
 from fulfillment.short_days import days_short
 from requests_app.states import S
 from tests import walk
-from tests.browser import barriers
+from tests.browser import barriers, sign_in
 from tests.factories import Office
 from tests.fulfillment.test_replan import booked, crowded, day_hours, slot
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-def sign_in(page: Any, user: Any) -> None:
-    page.goto("/login/")
-    page.fill("input[name=username]", user.username)
-    page.fill("input[name=password]", "throughline-test")
-    page.click("main button[type=submit]")
-    page.wait_for_url("**/")
 
 
 def test_a_lead_plans_the_group_anew(

@@ -5,9 +5,8 @@ from typing import Any
 
 from notifications.delivery import sweep
 from requests_app.models import Request
+from tests.browser import press, sign_in
 from tests.conftest import Sink
-
-PASSWORD = "throughline-test"
 
 
 class Desks:
@@ -34,11 +33,7 @@ class Desks:
                     else None
                 ),
             )
-            page.goto("/login/")
-            page.fill("[name=username]", person.username)
-            page.fill("[name=password]", PASSWORD)
-            page.click("main button[type=submit]")
-            page.wait_for_url("**/")
+            sign_in(page, person)
             self.pages[person.username] = page
         return self.pages[person.username]
 
@@ -64,8 +59,7 @@ class Desks:
         self._unfold(form)
         for name, value in fields.items():
             self._fill(form, name, value)
-        form.locator("button[type=submit]").last.click()
-        page.wait_for_load_state("load")
+        press(page, form.locator("button[type=submit]").last)
         wrong = page.locator(".field-error, .alert-danger, .alert-warning").all_inner_texts()
         assert not wrong, f"{action}: {wrong}"
         request.refresh_from_db()

@@ -19,6 +19,11 @@ from workflow import clock
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
+# Milliseconds until the server takes a form that it had drawn when its page had arrived.
+TOO_QUICK = """() => Math.max(0, 3500 - performance.now()
+  + performance.getEntriesByType("navigation")[0].responseEnd)"""
+
+
 def link_in(sink: Sink, address: str, words: str, path: str) -> str:
     """The address in the newest mail with these words."""
     while sweep():
@@ -39,7 +44,7 @@ def ask(page: Any, town: Office) -> None:
     page.fill("[name=title]", "A queue display")
     page.fill("[name=description]", "People wait and do not know when it is their turn.")
     assert barriers(page) == []
-    page.wait_for_timeout(3500 - page.evaluate("() => performance.now()"))  # nobody types faster
+    page.wait_for_timeout(page.evaluate(TOO_QUICK))  # nobody types faster
     page.click("text=Send the request")
     page.wait_for_url("**/new/sent/")
     assert barriers(page) == []

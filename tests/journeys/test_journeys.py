@@ -10,6 +10,7 @@ from notifications.models import Notice
 from requests_app.models import Request
 from requests_app.states import S
 from requests_app.triage import CHECKLIST
+from tests.browser import press
 from tests.conftest import Sink
 from tests.factories import Office
 from tests.journeys.desks import Desks, a_pdf, mailed
@@ -243,8 +244,7 @@ def record_agreement(desks: Desks, town: Office, agency: Agency) -> None:
     Desks._fill(form, "kind", "one_off")
     Desks._fill(form, "reference", "MOU-J-1")
     Desks._fill(form, "starts_on", clock.today().isoformat())
-    form.locator("button[type=submit]").last.click()
-    page.wait_for_load_state("load")
+    press(page, form.locator("button[type=submit]").last)
     assert agency.agreements.filter(reference="MOU-J-1").exists()
 
 

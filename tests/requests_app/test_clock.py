@@ -209,6 +209,7 @@ def test_the_rule_is_answered_by_the_index_of_the_queue(office: Office) -> None:
     with connection.cursor() as cursor, CaptureQueriesContext(connection):
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute("SET LOCAL enable_incremental_sort = off")
         cursor.execute("SET LOCAL enable_sort = off")  # dear, so it stands in a plan only if needed
         plan = Request.objects.pending(office.group).open().by_rule()[:25].explain()
     assert "request_queue" in plan, plan

@@ -10,7 +10,7 @@ from requests_app.models import Rating, Request
 from requests_app.states import S
 from requests_app.tracking import tracking_url
 from tests import walk
-from tests.browser import AXE, RUN_AXE, WCAG, complaint
+from tests.browser import barriers, complaint, press
 from tests.factories import ContactFactory, Office
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,11 +26,6 @@ def shot(page: Any, name: str) -> None:
 
 def fits(page: Any) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
-
-
-def barriers(page: Any) -> list[str]:
-    page.evaluate(AXE.read_text())
-    return list(page.evaluate(RUN_AXE, WCAG))
 
 
 def test_a_customers_life_on_a_phone_without_javascript(
@@ -56,30 +51,30 @@ def test_a_customers_life_on_a_phone_without_javascript(
     page.get_by_label("Files").set_input_files(
         {"name": "plan.exe", "mimeType": "application/pdf", "buffer": b"MZ"}
     )
-    page.get_by_role("button", name="Send the answer").click()
+    press(page, page.get_by_role("button", name="Send the answer"))
     assert "plan.exe" in page.inner_text("main")
     assert page.get_by_label("Your message").input_value() == "The second."
     shot(page, "phone-refused")
     page.get_by_label("Files").set_input_files(
         {"name": "plan.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 plan"}
     )
-    page.get_by_role("button", name="Send the answer").click()
+    press(page, page.get_by_role("button", name="Send the answer"))
     assert "Your message has arrived" in page.inner_text("main")
     request.refresh_from_db()
     assert not request.is_on_hold
     page.get_by_label("Colleague's e-mail address").fill(colleague.email)
-    page.get_by_role("button", name="Let them follow").click()
+    press(page, page.get_by_role("button", name="Let them follow"))
     assert "Bob Reed" in page.inner_text("main")
     shot(page, "phone-open")
     walk.do(request, "fulfill", office.specialist, resolution="Set up on the second floor.")
     page.goto(f"{tracking_url(request, office.contact)}rate/4/")
     shot(page, "phone-rate")
-    page.get_by_role("button", name="Send").click()
+    press(page, page.get_by_role("button", name="Send"))
     assert Rating.objects.get().score == 4
     shot(page, "phone-closed")
     page.locator("#reopen_as_customer summary").click()
     page.locator("#reopen_as_customer").get_by_label("Why").fill("It hums.")
-    page.locator("[data-action=reopen_as_customer]").click()
+    press(page, page.locator("[data-action=reopen_as_customer]"))
     assert Request.objects.get().state == S.TRIAGE
     page.goto("/track/no-such-link/")
     assert page.url == f"{live_server.url}/track/"

@@ -1,26 +1,18 @@
 """The request pages in real Chromium: nothing typed ever runs, and everything works by hand."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings as conf
 
 from asd.models import Service
 from requests_app.models import Request
-from tests.browser import barriers
+from tests.browser import barriers, press, sign_in
 from tests.factories import AgencyFactory, ContactFactory, Office
 from tests.walk import do, later
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 SCRIPT = "<img src=x onerror=\"document.title='ran'\"><script>document.title='ran'</script>"
-
-
-def sign_in(page: Any, user: Any) -> None:
-    page.goto("/login/")
-    page.fill("input[name=username]", user.username)
-    page.fill("input[name=password]", "throughline-test")
-    page.click("main button[type=submit]")
 
 
 def test_no_script_that_people_type_runs_on_any_page_of_a_request(page):
@@ -42,7 +34,7 @@ def test_no_script_that_people_type_runs_on_any_page_of_a_request(page):
         assert page.title() != "ran", path
     page.goto(address)
     page.locator('form[data-action="comment"] textarea').fill(SCRIPT)
-    page.locator('form[data-action="comment"] button').click()
+    press(page, page.locator('form[data-action="comment"] button'))
     assert page.title() != "ran"
 
 
@@ -132,9 +124,9 @@ def test_intake_works_without_script(browser, live_server, settings):
     page.select_option("#id_agency", label=office.agency.name)
     page.fill("#id_title", "Wireless on the pier")
     page.fill("#id_description", "For passengers who wait.")
-    page.get_by_role("button", name="Show the contacts of this agency").click()
+    press(page, page.get_by_role("button", name="Show the contacts of this agency"))
     page.select_option("#id_contact", label=office.contact.name)
-    page.locator("form.intake button.btn-primary").click()
+    press(page, page.locator("form.intake button.btn-primary"))
     assert "is taken in; the customer is told." in page.content()
     context.close()
     assert Request.objects.get().title == "Wireless on the pier"

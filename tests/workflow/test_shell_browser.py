@@ -44,7 +44,7 @@ def test_the_theme_follows_the_system_until_the_person_chooses(
     assert page.evaluate(theme) == "dark"
     page.locator("details.person summary").click()
     page.get_by_role("button", name="Light or dark").click()
-    assert page.evaluate(theme) == "light"
+    page.wait_for_function(f"() => {theme} === 'light'")
     page.goto("/requests/")
     assert page.evaluate(theme) == "light"
 
@@ -70,7 +70,7 @@ def test_the_skip_link_is_the_first_stop(office: Office, page: Any, live_server)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "content"
+    page.wait_for_function("() => document.activeElement.id === 'content'")
 
 
 @pytest.mark.parametrize("width", [1280, 400])
