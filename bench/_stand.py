@@ -150,11 +150,11 @@ def stand(folder: Path = FOLDER) -> Iterator[Stand]:
 
 
 @contextlib.contextmanager
-def server(made: Stand, name: str, package: str) -> Iterator[int]:
+def server(made: Stand, name: str, package: str, workers: int = WORKERS) -> Iterator[int]:
     """Gunicorn with the program (`config`) or the floor (`bench.floor`) on a database; its port."""
     port = free_port()
     words = [sys.executable, "-m", "gunicorn", f"{package}.wsgi", "--bind", f"127.0.0.1:{port}",
-             "--workers", str(WORKERS), "--threads", str(THREADS), "--no-control-socket",
+             "--workers", str(workers), "--threads", str(THREADS), "--no-control-socket",
              "--log-level", "error"]  # fmt: skip
     environment = made.of(name, DJANGO_SETTINGS_MODULE=f"{package}.settings")
     process = subprocess.Popen(words, cwd=ROOT, env=environment)  # noqa: S603 - our own words

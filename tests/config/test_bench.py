@@ -1,5 +1,6 @@
 """The benches say what they measured: tables, ratios, a drawing; documents are kept around them."""
 
+import itertools
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import _report
+from bench import _report, memory
 from bench.pages import Desk, Round, Wrong, fetch
 from config.servers import ROOT, free_port
 
@@ -72,9 +73,29 @@ def test_a_step_with_nothing_left_is_named() -> None:
     assert Round([desk], 1).series == {}
 
 
+def test_a_worker_is_weighed_after_the_first_thousand_and_after_the_last() -> None:
+    assert memory.marks(5000) == [1000, 2000, 5000]
+    assert memory.marks(50_000)[-3:] == [10_000, 20_000, 50_000]
+    about = _report.machine("18.0", "on")
+    told = memory.table({1000: 100 << 20, 5000: 108 << 20, 50_000: 112 << 20}, [], 1000, about)
+    assert "| 5,000 | 108.0 | 1.080 |" in told
+    assert "| 50,000 | 112.0 | **1.120** |" in told, "what misses the goal stands out"
+    assert "257 bytes for each request" in told
+
+
+def test_what_is_weighed_is_asked_in_turn_and_goes_on_where_a_step_has_nothing() -> None:
+    found = {"slug": "g", "group": 1, "busy": [[1, "REQ-2026-000001"]], "words": ["hall"],
+             "rows": [1], "sessions": dict.fromkeys(("rep", "lead", "specialist"), "s"),
+             "agency": 1, "contact": 1, "service": 1, "checklist": []}  # fmt: skip
+    desk = Desk(1000, found, free_port(), free_port())
+    names = [name for name, _, _ in itertools.islice(memory.asks_of(desk), 200)]
+    assert {"own work", "search", "API list", "create", "take next"} <= set(names)
+    assert "fulfill" not in names, "nothing was taken"
+
+
 def test_every_bench_says_what_it_is_for() -> None:
     done = subprocess.run(
         [sys.executable, "-c", "from bench.__main__ import names; print(*names())"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert {"pages", "profile", "costs"} <= set(done.stdout.split())
+    assert {"pages", "profile", "costs", "memory"} <= set(done.stdout.split())
