@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connection
 
-WAIT = 20
+WAIT = 40
 
 
 def at_once(*acts: Callable[[], Any]) -> list[Any]:

@@ -144,11 +144,11 @@ def specialists(office: Office, count: int) -> list[Any]:
 
 
 def impatient(act: Callable[[], Any]) -> Callable[[], Any]:
-    """Do it on a connection that gives up, with an error, when it waits a second for any lock."""
+    """Do it on a connection that gives up, with an error, when it waits seconds for any lock."""
 
     def run() -> Any:
         with connection.cursor() as cursor:
-            cursor.execute("SET lock_timeout = '1s'")
+            cursor.execute("SET lock_timeout = '5s'")
         return act()
 
     return run
