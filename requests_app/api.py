@@ -30,7 +30,7 @@ from requests_app.who import any_representative
 from workflow import clock, together
 from workflow.actors import as_actor
 from workflow.api import Pages, PlainInput, once
-from workflow.api_actions import ActionData, EventData, describe, result_of, typed_in
+from workflow.api_actions import ActionData, EventData, describe_all, result_of, typed_in
 from workflow.registry import offers, perform
 
 REFERENCE = r"[A-Za-z]+-\d{4}-\d+"
@@ -184,7 +184,7 @@ class RequestDetail(RequestRow):
 
     @extend_schema_field(ActionData(many=True))
     def get_available_actions(self, req: Request) -> list[dict[str, Any]]:
-        return [describe(offer) for offer in offers(req, self.context["request"].user)]
+        return describe_all(offers(req, self.context["request"].user))
 
 
 class RequestDone(RequestDetail):
