@@ -4,17 +4,18 @@ from typing import Any
 
 import django_filters
 from django import forms
-from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 
 from asd.models import Agency, normalised
 from billing.models import Avenue, BillingCase, BillingState
 from requests_app.models import Request
+from workflow.facets import OccurringChoices
 from workflow.paging import MOST, Chained
 
 DATE = forms.DateInput(attrs={"type": "date"})
 
 
-class BillingFilter(django_filters.FilterSet):
+class BillingFilter(OccurringChoices, django_filters.FilterSet):
     """State, avenue, agency, when it was opened, words."""
 
     q = django_filters.CharFilter(method="search", label="Search", max_length=100)
@@ -35,6 +36,8 @@ class BillingFilter(django_filters.FilterSet):
         field_name="opened_at", lookup_expr="date__lte", label="Opened to", widget=DATE
     )
 
+    narrowed = {"agency": (Agency, F("name"), "request__agency")}
+
     class Meta:
         model = BillingCase
         fields: list[str] = []
@@ -50,18 +53,29 @@ class BillingFilter(django_filters.FilterSet):
         )
 
 
-def mine_first(cases: QuerySet[BillingCase], user: Any) -> Any:
-    """Cases that wait for this representative come first, then the newest (F12).
+def waiting_for(cases: QuerySet[BillingCase], user: Any) -> QuerySet[BillingCase]:
+    """Cases that wait for this representative (F12)."""
+    if not user.is_representative:
+        return cases.none()
+    represented = Request.objects.represented_by(user).filter(pk=OuterRef("request_id"))
+    return cases.filter(Exists(represented), state=BillingState.FORWARDED)
 
-    The few that wait are found first, by the index of open cases; nothing is sorted.
+
+def in_two(
+    cases: QuerySet[BillingCase], user: Any
+) -> tuple[QuerySet[BillingCase], QuerySet[BillingCase]]:
+    """What waits for this representative, and then the others, the newest first (F12).
+
+    The few that wait are found by the index of open cases; nothing is sorted.
     """
     cases = cases.order_by("-pk")
     if not user.is_representative:
-        return cases
-    represented = Request.objects.represented_by(user).filter(pk=OuterRef("request_id"))
-    first = cases.filter(Exists(represented), state=BillingState.FORWARDED)
-    first = first.annotate(place=Value(0))
-    waiting = list(first.values_list("pk", flat=True)[:MOST])
-    return (
-        Chained(first.filter(pk__in=waiting), cases.exclude(pk__in=waiting)) if waiting else cases
-    )
+        return cases.none(), cases
+    first = waiting_for(cases, user)
+    rest = cases.exclude(pk__in=first.order_by().values("pk")[:MOST])
+    return first.annotate(place=Value(0)), rest
+
+
+def mine_first(cases: QuerySet[BillingCase], user: Any) -> Chained:
+    """Both as one list, for an export."""
+    return Chained(*in_two(cases, user))

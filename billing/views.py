@@ -9,11 +9,12 @@ from django.views.decorators.http import require_safe
 
 from billing import export
 from billing.explain import LINES, NEEDS, checks, credits_of, explained
-from billing.filters import BillingFilter, mine_first
-from billing.models import BillingCase, BillingState
+from billing.filters import BillingFilter, in_two, mine_first
+from billing.models import BillingCase, BillingState, ChargeLine
 from requests_app.views import plain_text_only
 from workflow.exports import csv_response
-from workflow.paging import page_of
+from workflow.prepared import hand_over
+from workflow.two_lists import page_of_two
 
 SIZE = 25
 CHUNK = 500
@@ -46,16 +47,32 @@ def _filtered(request: HttpRequest) -> tuple[BillingFilter, Any]:
 # /billing/
 
 
+ROW = (
+    "reference", "state", "state_since", "avenue", "currency", "finance_number", "times_returned",
+    "opened_at", "request__reference", "request__title", "request__agency__name",
+    "request__agency__known_to_billing",
+)  # fmt: skip
+
+
 @login_required
 @plain_text_only
 @require_safe
 def case_list(request: HttpRequest) -> HttpResponse:
     """Billing cases, those that wait for me on top (F12)."""
-    filtered, cases = _filtered(request)
     if request.GET.get("export") == "csv":
-        return csv_response(cases.iterator(CHUNK), COLUMNS, "billing.csv")
-    page = page_of(cases, request.GET.get("page"), SIZE)
-    return render(request, "billing/list.html", {"filter": filtered, "page": page})
+        return csv_response(_filtered(request)[1].iterator(CHUNK), COLUMNS, "billing.csv")
+    every = BillingCase.objects.visible_to(request.user)
+    filtered = BillingFilter(request.GET or None, queryset=every, request=request)
+    first, rest = in_two(filtered.qs, request.user)
+    shown = [rows.select_related("request__agency").only(*ROW) for rows in (first, rest)]
+    page, found = page_of_two(
+        request.user, request.GET.get("page"), *shown, SIZE, **filtered.choices_that_occur()
+    )
+    filtered.read_already(found)
+    lines = ChargeLine.objects.filter(case__in=[case.pk for case in page.object_list])
+    hand_over(page.object_list, "lines", list(lines.only("case", "quantity", "rate")))
+    context = {"filter": filtered, "choices": filtered.occurring, "page": page}
+    return render(request, "billing/list.html", context)
 
 
 @login_required

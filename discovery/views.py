@@ -19,9 +19,20 @@ from discovery.filters import (
     PartLineFilter,
     ProposalFilter,
 )
-from discovery.models import Discovery, Need, Part, PartLine, Proposal, PublishedList, TeamMember
+from discovery.models import (
+    Discovery,
+    Need,
+    Part,
+    PartLine,
+    Proposal,
+    ProposalLine,
+    PublishedList,
+    TeamMember,
+)
 from workflow.exports import csv_response
 from workflow.paging import MOST, Chained, page_of
+from workflow.prepared import hand_over
+from workflow.two_lists import page_of_two
 
 SIZE = 25
 CHUNK = 500
@@ -55,6 +66,10 @@ PROPOSAL_COLUMNS: Columns = [
     ("Answered", "answered_at"),
     ("Answered by", "answered_by"),
 ]
+PROPOSAL_ROW = (
+    "reference", "version", "state", "state_since", "currency", "valid_until", "answered_by",
+    "request__reference", "request__title", "request__agency__name",
+)  # fmt: skip
 PART_COLUMNS: Columns = [
     ("Number", "number"),
     ("Name", "name"),
@@ -153,14 +168,24 @@ def _visible(request: HttpRequest) -> QuerySet[Proposal]:
 @require_safe
 def proposals(request: HttpRequest) -> HttpResponse:
     """The latest version of every proposal; what waits for an answer comes first (D8)."""
+    export = request.GET.get("export") == "csv"
     same = Proposal.objects.filter(reference=OuterRef("reference"))
-    latest = _visible(request).filter(~Exists(same.filter(version__gt=OuterRef("version"))))
-    found = ProposalFilter(request.GET, queryset=latest.order_by("-pk"), request=request)
+    rows = _visible(request) if export else Proposal.objects.visible_to(request.user)
+    latest = rows.filter(~Exists(same.filter(version__gt=OuterRef("version"))))
+    found = ProposalFilter(request.GET or None, queryset=latest.order_by("-pk"), request=request)
     waits = Q(state="issued")
-    waiting_first = Chained(found.qs.filter(waits), found.qs.exclude(waits))
-    if request.GET.get("export") == "csv":
-        return csv_response(waiting_first.iterator(CHUNK), PROPOSAL_COLUMNS, "proposals.csv")
-    context = {"filter": found, "page": _page(request, waiting_first)}
+    in_two = found.qs.filter(waits), found.qs.exclude(waits)
+    if export:
+        return csv_response(Chained(*in_two).iterator(CHUNK), PROPOSAL_COLUMNS, "proposals.csv")
+    shown = [rows.select_related("request__agency").only(*PROPOSAL_ROW) for rows in in_two]
+    page, beside = page_of_two(
+        request.user, request.GET.get("page"), *shown, SIZE, **found.choices_that_occur()
+    )
+    found.read_already(beside)
+    lines = ProposalLine.objects.filter(proposal__in=[row.pk for row in page.object_list])
+    lines = lines.only("proposal", "kind", "quantity", "rate")
+    hand_over(page.object_list, "lines", list(lines))
+    context = {"filter": found, "choices": found.occurring, "page": page}
     return render(request, "discovery/proposals.html", context)
 
 

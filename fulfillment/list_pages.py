@@ -109,10 +109,7 @@ class ListPage:
 
     def __init__(self, request: HttpRequest, filter_: QueueFilter, found: dict[str, list[Any]]):
         self.filter, self.found = filter_, found
-        narrowed = {n: [(str(pk), label) for pk, label in found[n]] for n in filter_.narrowed}
-        filter_.occurring = {
-            name: sorted(rows, key=lambda row: row[1].lower()) for name, rows in narrowed.items()
-        }
+        filter_.read_already(found)
         self.page: Page[Any] = page_with(
             request.GET.get("page"), found["count"][0][0], found["page"]
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from copy import copy
 from typing import Any, ClassVar
 
-from django.db.models import TextField, Value
+from django.db.models import QuerySet, TextField, Value
 from django.db.models.functions import Cast
 from django.utils.functional import cached_property
 
@@ -84,3 +84,25 @@ class OccurringChoices:
         for name, pk, label in parts[0].union(*parts[1:], all=True) if parts[1:] else parts[0]:
             found[name].append((str(pk), label))
         return {name: sorted(rows, key=lambda row: row[1].lower()) for name, rows in found.items()}
+
+    def choices_that_occur(self) -> dict[str, QuerySet[Any, Any]]:
+        """The same as sets to be read with a page: of each field its keys and what they are
+        called. `read_already` takes what was found."""
+        shown = self.queryset.order_by()
+        return {
+            name: model.objects.filter(pk__in=shown.values(path)[:MOST])
+            .order_by()
+            .values_list("pk", Cast(label, TextField()))
+            for name, (model, label, path) in self.narrowed.items()
+        }
+
+    def read_already(self, found: dict[str, list[Any]]) -> None:
+        """What occurs was read with the page."""
+        self.occurring = {
+            name: sorted(((str(pk), label) for pk, label in found[name]), key=_by_label)
+            for name in self.narrowed
+        }
+
+
+def _by_label(choice: tuple[str, str]) -> str:
+    return choice[1].lower()

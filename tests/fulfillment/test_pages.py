@@ -299,7 +299,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(
         walked(office)
     many = _queries(client, address(office, page))
     assert many <= few, (few, many)
-    assert many <= 30
+    assert many <= 8
 
 
 def test_empty_pages_say_what_would_be_here(office: Office) -> None:

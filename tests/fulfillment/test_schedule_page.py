@@ -9,7 +9,8 @@ from bs4 import BeautifulSoup
 from django.test import Client
 
 from discovery.models import PartLine
-from fulfillment import board, rolling, slots
+from fulfillment import board, rolling, slots, unplaced
+from fulfillment.models import ScheduleEntry
 from requests_app.models import Link, Request
 from tests import walk
 from tests.factories import Office
@@ -95,6 +96,71 @@ def test_waiting_requests_come_in_pages(office: Office) -> None:
     page = page_of(client_of(office.lead), office)
     assert len(page.select(".waiting-row")) == 25
     assert len(page_of(client_of(office.lead), office, "?page=2").select(".waiting-row")) == 1
+
+
+def books(office: Office, day: str, number: int, hours: str = "0.5") -> list[Request]:
+    made = [walk.to_awaiting(office, title=f"Number {n}") for n in range(number)]
+    for request in made:
+        walk.do(request, "schedule", office.lead, day=day, hours=hours, charge_expected="no")
+    return made
+
+
+def test_a_week_far_away_is_a_line_until_it_is_opened(office: Office) -> None:
+    """F2: its load and how many begin; its cards come when it is opened, or by its address."""
+    books(office, "2026-06-10", 2)
+    client = client_of(office.lead)
+    page = page_of(client, office)
+    week = page.select_one("#week-2026-06-08")
+    assert "open" not in week.attrs
+    assert "1 h of 72 h · 2 begin" in week.select_one("summary").get_text(" ", strip=True)
+    assert not week.select(".slot")
+    assert week.select_one("[data-day='2026-06-10']"), "a day to drop a card on"
+    plain = week.select_one("#day-2026-06-10 .slot-more a")["href"]
+    assert plain == "?week=2026-06-08#day-2026-06-10"
+    opened = page_of(client, office, plain).select_one("#week-2026-06-08")
+    assert "open" in opened.attrs
+    assert len(opened.select(".slot.movable")) == 2
+    part = client.get(
+        f"/queues/{office.group.slug}/schedule/{week['hx-get']}", headers={"HX-Request": "true"}
+    )
+    cards = BeautifulSoup(part.content, "html.parser")
+    assert [u["id"] for u in cards.select("ul[hx-swap-oob]")] == ["cards-2026-06-10"]
+    assert len(cards.select("[data-slot]")) == 2
+    for nonsense in ("x", "2026-13-40", "1999-01-01", "2099-01-01"):
+        assert len(page_of(client, office, f"?week={nonsense}").select(".week[open]")) == 2
+
+
+def test_a_full_day_shows_its_first_cards_and_says_how_many_more(office: Office) -> None:
+    """F2: the others are one click away, and the print view has them all."""
+    books(office, "2026-05-20", board.MOST_A_DAY + 3)
+    client = client_of(office.lead)
+    day = day_of(page_of(client, office), "Wed 20 May")
+    assert len(day.select(".slot")) == board.MOST_A_DAY
+    more = day.select_one(".slot-more a")
+    assert more.get_text(" ", strip=True).startswith("and 3 more")
+    whole = day_of(page_of(client, office, more["href"]), "Wed 20 May")
+    assert len(whole.select(".slot")) == board.MOST_A_DAY + 3
+    part = client.get(
+        f"/queues/{office.group.slug}/schedule/{more['hx-get']}", headers={"HX-Request": "true"}
+    )
+    cards = BeautifulSoup(part.content, "html.parser").select("#cards-2026-05-20 .slot")
+    assert [n for n, card in enumerate(cards) if card.select("[autofocus]")] == [board.MOST_A_DAY]
+    printed = page_of(client, office, "?view=print").get_text()
+    assert sum(f"Number {n}" in printed for n in range(board.MOST_A_DAY + 3)) == len(cards)
+
+
+def test_of_what_was_missed_the_first_are_shown_and_all_can_be(office: Office) -> None:
+    """F2: the number is that of all of them."""
+    made = books(office, "2026-05-20", unplaced.SHOWN_ASIDE + 2)
+    ScheduleEntry.objects.filter(request__in=made).update(first_day=date(2026, 5, 14))
+    page = page_of(client_of(office.lead), office)
+    missed = page.select_one("[aria-labelledby=missed-title]")
+    assert len(missed.select("tbody tr")) == unplaced.SHOWN_ASIDE
+    assert missed.h2.get_text(" ", strip=True) == f"Missed {len(made)}"
+    everything = page_of(
+        client_of(office.lead), office, missed.select_one(".card-footer a")["href"]
+    )
+    assert len(everything.select("[aria-labelledby=missed-title] tbody tr")) == len(made)
 
 
 # moving: preview, then the move

@@ -183,6 +183,35 @@ def test_every_line_says_why_and_leads_to_its_request(office: Office):
     assert "Came in and waits for its way" in page
 
 
+def test_the_first_are_shown_and_all_are_a_page_of_their_own(office: Office, monkeypatch):
+    """However much waits: the most urgent first, the rest one click away."""
+    monkeypatch.setattr("requests_app.home.SHOWN", 2)
+    monkeypatch.setattr("requests_app.home.CANDIDATES", 3)
+    made = [to_assigned(office) for _ in range(4)]
+    client = signed_in(office.specialist)
+    page = client.get("/")
+    assert [task.req for task in page.context["tasks"]] == made[:2]
+    assert 'href="?tasks=all"' in page.content.decode()
+    everything = client.get("/?tasks=all")
+    assert [task.req for task in everything.context["tasks"]] == made
+    assert 'href="?tasks=all"' not in everything.content.decode()
+
+
+def test_what_is_others_turn_hides_nothing_that_waits_for_me(office: Office, monkeypatch):
+    """The first that could be mine are none of mine to do: one looks further."""
+    monkeypatch.setattr("requests_app.home.SHOWN", 2)
+    monkeypatch.setattr("requests_app.home.CANDIDATES", 1)
+    other = to_billing(office)
+    do(other, "initiate_billing", office.rep, avenue="change_order", finance_number="F-1",
+       starts_on=clock.today().isoformat())  # fmt: skip
+    do(other, "request_asd_update", office.rep, change="One more", quantity="1",
+       starts_on=clock.today().isoformat())  # fmt: skip
+    type(other).objects.filter(pk=other.pk).update(priority=1)
+    mine = office.request()
+    page = signed_in(office.rep).get("/")
+    assert [task.req for task in page.context["tasks"]] == [mine]
+
+
 def test_what_others_have_is_listed_below_with_what_it_waits_for(office: Office):
     request = to_pending(office)
     page = signed_in(office.rep).get("/").content.decode()
