@@ -108,7 +108,9 @@ class Reading:
 
     @cached_property
     def _written(self) -> tuple[str, list[Any], list[Any]]:
-        return _written(self.make(**self._marks))
+        sets = self.make(**self._marks)
+        self._sets = tuple(sets)
+        return _written(sets)
 
     def __call__(self, **values: Any) -> dict[str, list[Any]]:
         """The rows of each set. One statement."""
@@ -122,7 +124,8 @@ class Reading:
                 self._prepare(cursor, text, params)
                 places = ", ".join(["%s"] * len(self.kinds))
                 cursor.execute(f"EXECUTE {self.name} ({places})", [values[n] for n in self.kinds])
-            return _rows(parts, cursor.fetchall())
+            found = _rows(parts, cursor.fetchall())
+        return {name: found.get(name, []) for name in self._sets}
 
     def _prepare(self, cursor: Any, text: str, params: list[Any]) -> None:
         known = _prepared.setdefault(connection.connection, set())

@@ -39,9 +39,11 @@ def by_group(request: Any) -> Any:
     made = Reading(sets, kinds, name)
     yield made
     prepared._names.discard(made.name)
-    with connection.cursor() as cursor:
-        cursor.execute(f"DEALLOCATE {made.name}")
-    prepared._prepared[connection.connection].discard(made.name)
+    known = prepared._prepared.get(connection.connection, set())
+    if made.name in known:
+        known.discard(made.name)
+        with connection.cursor() as cursor:
+            cursor.execute(f"DEALLOCATE {made.name}")
 
 
 def test_a_reading_gives_what_its_querysets_give(office: Office, by_group: Any) -> None:
