@@ -5,7 +5,17 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Page
-from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import (
+    Count,
+    Exists,
+    F,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    prefetch_related_objects,
+)
 from django.db.models.functions import Coalesce
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -24,14 +34,16 @@ from discovery.models import (
     Need,
     Part,
     PartLine,
+    PartRate,
     Proposal,
     ProposalLine,
     PublishedList,
     TeamMember,
 )
 from workflow.exports import csv_response
-from workflow.paging import MOST, Chained, page_of
-from workflow.prepared import hand_over
+from workflow.models import User
+from workflow.paging import Chained, page_of
+from workflow.prepared import HowMany, hand_over
 from workflow.two_lists import page_of_two
 
 SIZE = 25
@@ -66,6 +78,11 @@ PROPOSAL_COLUMNS: Columns = [
     ("Answered", "answered_at"),
     ("Answered by", "answered_by"),
 ]
+DISCOVERY_ROW = (
+    "number", "state", "state_since", "started_at", "request__reference", "request__title",
+    "request__held_since", "request__agency__name", "request__representative__username",
+    "request__representative__first_name", "request__representative__last_name",
+)  # fmt: skip
 PROPOSAL_ROW = (
     "reference", "version", "state", "state_since", "currency", "valid_until", "answered_by",
     "request__reference", "request__title", "request__agency__name",
@@ -131,17 +148,23 @@ def _needs(which: Q) -> Coalesce:
 @require_safe
 def discoveries(request: HttpRequest) -> HttpResponse:
     """The open discoveries with their stage and age, the oldest first (D1)."""
-    rows = (
-        Discovery.objects.visible_to(request.user)
-        .select_related("request__agency", "request__representative")
-        .prefetch_related(_team())
-        .annotate(judged=_needs(~Q(verdict="")), wanted=_needs(Q()))
-        .order_by("started_at", "pk")
+    every = Discovery.objects.visible_to(request.user)
+    rows = every.select_related("request__agency", "request__representative").annotate(
+        judged=_needs(~Q(verdict="")), wanted=_needs(Q())
     )
+    rows = rows.order_by("started_at", "pk")
     found = DiscoveryFilter(request.GET, queryset=rows, request=request)
     if request.GET.get("export") == "csv":
-        return csv_response(found.qs, DISCOVERY_COLUMNS, "discoveries.csv")
-    context = {"filter": found, "page": _page(request, found.qs)}
+        named = found.qs.prefetch_related(_team())
+        return csv_response(named, DISCOVERY_COLUMNS, "discoveries.csv")
+    shown = found.qs.only(*DISCOVERY_ROW)
+    page, beside = page_of_two(
+        request.user, request.GET.get("page"), shown, shown.none(), SIZE,
+        **found.choices_that_occur(),
+    )  # fmt: skip
+    found.read_already(beside)
+    prefetch_related_objects(page.object_list, _team())
+    context = {"filter": found, "choices": found.occurring, "page": page}
     return render(request, "discovery/list.html", context)
 
 
@@ -240,19 +263,31 @@ def proposal_file(request: HttpRequest, reference: str) -> HttpResponse:
 # /parts/
 
 
+def _rates() -> Prefetch:
+    """Every version of a part's rate, with who documented it."""
+    return Prefetch("rates", PartRate.objects.select_related("documented_by"))
+
+
 @login_required
 @require_safe
 def parts(request: HttpRequest) -> HttpResponse:
     """The parts list with every rate version, and how often it was published (D12)."""
-    rows = Part.objects.visible_to(request.user).prefetch_related("rates__documented_by")
+    rows = Part.objects.visible_to(request.user)
     found = PartFilter(request.GET, queryset=rows, request=request)
     if request.GET.get("export") == "csv":
-        return csv_response(found.qs, PART_COLUMNS, "parts.csv")
+        return csv_response(found.qs.prefetch_related(_rates()), PART_COLUMNS, "parts.csv")
+    open_lines = PartLine.objects.visible_to(request.user).unfinished()
+    page, beside = page_of_two(
+        request.user, request.GET.get("page"), found.qs, found.qs.none(), SIZE,
+        published=PublishedList.objects.defer("rows").select_related("published_by")[:5],
+        open=User.objects.filter(pk=request.user.pk).values_list(HowMany(open_lines)),
+    )  # fmt: skip
+    prefetch_related_objects(page.object_list, _rates())
     context = {
         "filter": found,
-        "page": _page(request, found.qs),
-        "published": PublishedList.objects.defer("rows").select_related("published_by")[:5],
-        "open_lines": PartLine.objects.visible_to(request.user).unfinished()[: MOST + 1].count(),
+        "page": page,
+        "published": beside["published"],
+        "open_lines": beside["open"][0][0],
     }
     return render(request, "discovery/parts.html", context)
 

@@ -15,6 +15,7 @@ from fulfillment import board, capacity
 from fulfillment.board import Card
 from fulfillment.models import DayCapacity, ProviderGroup
 from workflow import clock
+from workflow.prepared import Sets, reading
 from workflow.upkeep import after_edit
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ def booked_days(group: Any, today: Any) -> Any:
     return rows.order_by("day").values_list("day", "booked")
 
 
+@reading(group=int, first=date, last=date)
+def cards_between(group: Any, first: Any, last: Any) -> Sets:
+    """The first cards of each day."""
+    return {"cards": board.cards_of(group, first, last, MOST_CARDS)}
+
+
 def days_short(
     group: ProviderGroup,
     force: capacity.Workforce | None = None,
@@ -68,9 +75,12 @@ def days_short(
     if not short:
         return []
     shown = [day for day, _ in short[:MOST_DAYS]]
-    rows = board.cards_of(group, shown[0], shown[-1], MOST_CARDS).filter(day__in=shown)
+    rows = cards_between(group=group.pk, first=shown[0], last=shown[-1])["cards"]
     cards = board.by_day(board.Card(*row) for row in rows)
-    return [ShortDay(day, there[day], minutes, cards.get(day, [])) for day, minutes in short]
+    return [
+        ShortDay(day, there[day], minutes, cards.get(day, []) if day in shown else [])
+        for day, minutes in short
+    ]
 
 
 def refresh_days(group: ProviderGroup) -> None:
