@@ -13,10 +13,10 @@ from django.db.models import Count, Window
 from django.db.models.functions import RowNumber
 
 from fulfillment import capacity, slots
-from fulfillment.capacity import Workforce
 from fulfillment.days_off import DaysOff
 from fulfillment.models import ProviderGroup, ScheduledDay, ScheduleEntry
 from fulfillment.names import name_of
+from fulfillment.workforce import Workforce
 from requests_app.states import Priority, S
 from workflow import clock
 

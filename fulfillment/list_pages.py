@@ -120,11 +120,16 @@ class ListPage:
         return self.filter.occurring
 
 
+def _asked(request: HttpRequest) -> Any:
+    """What narrows the list; nothing where the address only turns its pages."""
+    return request.GET if set(request.GET) - {"page", "all"} else None
+
+
 def pending(request: HttpRequest, group: ProviderGroup) -> ListPage:
     """The page of the pending queue that the address asks for. One statement; two further on."""
     rows = _pending(group.pk)
-    filter_ = PendingFilter(request.GET or None, queryset=rows, request=request)
-    if request.GET:
+    filter_ = PendingFilter(_asked(request), queryset=rows, request=request)
+    if filter_.is_bound:
         found = read(**_pending_sets(group.pk, rows, filter_.qs))
     else:
         found = pending_of(group=group.pk)
@@ -135,18 +140,19 @@ def pending(request: HttpRequest, group: ProviderGroup) -> ListPage:
 
 
 def worklist(request: HttpRequest, group: ProviderGroup) -> ListPage:
-    """The page of the work list that the address asks for. One statement; three further on."""
+    """The page of the work list that the address asks for. One statement; two further on."""
     rows = _working(group.pk)
-    filter_ = WorkFilter(request.GET or None, queryset=rows, request=request)
-    if request.GET:
+    filter_ = WorkFilter(_asked(request), queryset=rows, request=request)
+    if filter_.is_bound:
         found = read(**_work_sets(group.pk, rows, filter_.qs))
     else:
         found = work_of(group=group.pk)
     made = ListPage(request, filter_, found)
     if made.page.number > 1:
-        first = made.page.start_index() - 1
-        made.page.object_list = list(_shown(filter_.qs)[first : first + SIZE])
-        found |= read(**_pieces([req.pk for req in made.page.object_list]))
+        part = slice(made.page.start_index() - 1, made.page.start_index() - 1 + SIZE)
+        rows = filter_.qs
+        found |= read(page=_shown(rows)[part], **_pieces(rows.values("pk")[part]))
+        made.page.object_list = found["page"]
     return made
 
 

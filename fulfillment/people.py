@@ -9,8 +9,8 @@ from typing import Any
 from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import Coalesce
 
-from fulfillment.capacity import Workforce
 from fulfillment.models import DayCapacity, Membership, PlanItem, ProviderGroup, ScheduledDay
+from fulfillment.workforce import Workforce
 from requests_app.models import Request
 from requests_app.states import FULFILLMENT, S
 from workflow import clock

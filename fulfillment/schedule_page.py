@@ -5,11 +5,11 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from fulfillment import board, capacity, unplaced
-from fulfillment.capacity import Workforce
 from fulfillment.models import CalendarFeed, ProviderGroup, QueueCheck, ScheduleEntry
 from fulfillment.pages import SIZE, page_with
 from fulfillment.short_days import ShortDay, booked_days, days_short
 from fulfillment.unplaced import SHOWN_ASIDE
+from fulfillment.workforce import Workforce, members_at_work
 from requests_app.models import Request
 from requests_app.states import S
 from workflow import clock
@@ -31,7 +31,7 @@ def schedule_of(group: Any, user: Any, calendar: Any, today: Any, near: Any, end
     aside = unplaced.aside_sets(group, today, end)
     now, later = _queue(group, end)
     return {
-        "members": capacity.members_at_work(group).only(*MEMBER),
+        "members": members_at_work(group).only(*MEMBER),
         "leaves": Leave.objects.filter(user__memberships__group=group, last_day__gte=today),
         "hours": WorkingHours.objects.filter(calendar=calendar),
         "exceptions": CalendarException.objects.filter(calendar=calendar),

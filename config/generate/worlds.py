@@ -17,8 +17,8 @@ from asd.models import (
     RateCardLine,
     Service,
 )
-from fulfillment.capacity import Workforce
 from fulfillment.models import Membership, ProviderGroup
+from fulfillment.workforce import Workforce
 from workflow import clock
 from workflow.models import User
 
