@@ -24,6 +24,8 @@ from django.db.models.fields.related_descriptors import ForwardManyToOneDescript
 from django.db.models.query import get_related_populators
 from psycopg2.extensions import AsIs
 
+from workflow.prefetched import Prefetched
+
 Make = Callable[["Marks"], models.QuerySet[Any]]
 Convert = Callable[[Any], Any]
 
@@ -119,7 +121,9 @@ def read_for_step(subject: models.Model) -> None:
         return
     found = statement.run(subject)
     subject.__dict__["_read_for"] = {
-        part.name: {key: getattr(subject, key) for key in part.keys} for part in statement.parts
+        part.name: {key: getattr(subject, key) for key in part.keys}
+        for part in statement.parts
+        if part.keys
     }
     _hand_over(subject, found)
 
@@ -150,9 +154,11 @@ def forget(subject: models.Model, sql: str) -> None:
 
 
 def forget_all(subject: models.Model) -> None:
-    """Nothing that was read for a step counts any more."""
-    for name in {kept.partition("__")[0] for kept in subject.__dict__.get("_read_with", {})}:
-        _drop(subject, name)
+    """Nothing that was read for a step counts any more, whoever has it still."""
+    if "_read_for" in subject.__dict__:
+        for kept in ("_read_with", "_read_for", "_prefetched_objects_cache"):
+            subject.__dict__.pop(kept, None)
+        subject._state.fields_cache.clear()
 
 
 def put(subject: models.Model, name: str, rows: list[Any]) -> None:
@@ -164,7 +170,7 @@ def put(subject: models.Model, name: str, rows: list[Any]) -> None:
         _give([subject], name, rows)
 
 
-def _drop(subject: Any, name: str) -> None:
+def _drop(subject: models.Model, name: str) -> None:
     """Forget a set, and what was read of its rows."""
     for kept in [k for k in subject.__dict__["_read_with"] if k.partition("__")[0] == name]:
         del subject.__dict__["_read_with"][kept]
@@ -190,6 +196,7 @@ def _hand_over(subject: models.Model, found: dict[str, list[Any]]) -> None:
             _give([subject], name, rows)
 
 
+@cache
 def _one(model: type[models.Model], name: str) -> Any:
     """The foreign key, or the one-to-one seen from its other side, of this name; None for none."""
     found = getattr(model, name, None)
@@ -198,6 +205,7 @@ def _one(model: type[models.Model], name: str) -> Any:
     )
 
 
+@cache
 def _relation(model: type[models.Model], accessor: str) -> Any:
     """The foreign key behind a reverse accessor; None where it is none."""
     found = getattr(getattr(model, accessor, None), "rel", None)
@@ -211,11 +219,11 @@ def _give(owners: Iterable[models.Model], accessor: str, rows: list[Any]) -> Non
         own = [row for row in rows if getattr(row, field.attname) == owner.pk]
         for row in own:
             field.set_cached_value(row, owner)
-        kept = getattr(owner, accessor).get_queryset()
-        kept._result_cache = own
-        kept._prefetch_done = True
-        cache_of_owner = owner.__dict__.setdefault("_prefetched_objects_cache", {})
-        cache_of_owner[field.remote_field.cache_name] = kept
+        prefetched = owner.__dict__.get("_prefetched_objects_cache")
+        if not isinstance(prefetched, Prefetched):
+            prefetched = Prefetched(prefetched or {})
+            owner.__dict__["_prefetched_objects_cache"] = prefetched
+        prefetched.put(field.remote_field.cache_name, owner, accessor, own)
 
 
 @dataclass(frozen=True)

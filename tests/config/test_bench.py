@@ -1,6 +1,7 @@
 """The benches say what they measured: tables, ratios, a drawing; documents are kept around them."""
 
 import itertools
+import json
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -8,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import _report, memory
+from bench import _report, door, memory
 from bench.pages import Desk, Round, Wrong, fetch
 from config.servers import ROOT, free_port
+from requests_app.models import Request
+from tests.factories import Office
 
 
 def row(size: int, seconds: float, **more) -> dict:
@@ -98,4 +101,34 @@ def test_every_bench_says_what_it_is_for() -> None:
         [sys.executable, "-c", "from bench.__main__ import names; print(*names())"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert {"pages", "profile", "costs", "memory"} <= set(done.stdout.split())
+    assert {"pages", "profile", "costs", "door", "memory"} <= set(done.stdout.split())
+
+
+def test_steps_through_the_door_stand_beside_the_same_sql() -> None:
+    """Medians of the rounds, ratios round by round, and whether anything was taken twice."""
+    takes = {"clients": 1, "takes": 160, "twice": 0, "cpu_ms": 8.0}
+    one = {"steps": 100, "door_seconds": 2.0, "bare_seconds": 1.0, "statements": 500}
+    rounds = [
+        one | {"alone": takes, "many": takes | {"clients": 32, "cpu_ms": cpu}}
+        for cpu in (9.6, 9.6, 80.0)
+    ]
+    text = door.table({"machine": _report.machine("18.0", "on"), "rounds": rounds})
+    assert "| steps a second through the door, one process | 50 |" in text
+    assert "| ratio (goal: 0.35 or more) | 0.50 |" in text
+    assert "| statements of a step | 5.0 |" in text
+    assert "| take next, 32 clients: CPU ms of a take | 9.6 |" in text
+    assert "| ratio (goal: 1.5 or less) | 1.20 |" in text
+    assert "| taken twice | 0 of 960 |" in text
+
+
+def test_statements_written_down_play_bare(db: None, office: Office, tmp_path: Path) -> None:
+    """The parts of the bench take the steps that they say, and keep each step's statements."""
+    for _ in range(2):
+        office.request()
+    script = tmp_path / "statements.json"
+    written = door.write_down("2", str(script))
+    groups = json.loads(script.read_text())
+    assert len(groups) == 2 * len(door.STEPS)
+    assert sum(map(len, groups)) == written["statements"]
+    assert all(any("workflow_event" in text for text in group) for group in groups)
+    assert {r.state for r in Request.objects.all()} == {"closed"}
