@@ -9,6 +9,7 @@ one client and by many at once.
 import argparse
 import contextlib
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -44,6 +45,7 @@ def main(words: list[str]) -> None:
         results = {
             "machine": machine(version, made.ask("SHOW fsync")[0][0]),
             "rounds": rounds,
+            "load": round(os.getloadavg()[1], 1),  # of the last five minutes: its own, and others'
         }
     keep(given.json, results)
     text = table(results)
@@ -106,7 +108,8 @@ def table(results: Figures) -> str:
         ("taken twice", f"{sum(t['twice'] for t in taken)} of {sum(t['takes'] for t in taken)}"),
     ]
     return (
-        f"{m['date']}; {m['cores']} cores, PostgreSQL {m['postgres']} (fsync {m['fsync']}), "
+        f"{m['date']}; {m['cores']} cores (load {results['load']}), "
+        f"PostgreSQL {m['postgres']} (fsync {m['fsync']}), "
         f"{len(rounds)} rounds of {rounds[0]['steps']} steps ({', '.join(STEPS)}), medians. CPU of "
         "a take is the program's and its database sessions'.\n\n"
         "| | |\n| --- | --: |\n" + "\n".join(f"| {what} | {value} |" for what, value in rows)
