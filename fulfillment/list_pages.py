@@ -16,9 +16,9 @@ from fulfillment.models import PlanItem, ProviderGroup, QueueCheck, ScheduleEntr
 from fulfillment.names import name_of
 from fulfillment.pages import SIZE, page_with
 from requests_app.models import Request
-from workflow.models import User
+from workflow.models import CalendarException, User, WorkingHours
 from workflow.paging import MOST
-from workflow.prepared import HowMany, Sets, read, reading
+from workflow.prepared import HowMany, Sets, hand_over, read, reading
 
 if TYPE_CHECKING:
     from django.core.paginator import Page
@@ -60,6 +60,8 @@ def _pending_sets(group: Any, every: Any, found: Any) -> Sets:
         "page": shown[:SIZE],
         "members": members_of(group).only(*PERSON),
         "check": QueueCheck.objects.filter(group=group, queue="pending").select_related("by"),
+        "hours": WorkingHours.objects.filter(calendar__groups=group),
+        "exceptions": CalendarException.objects.filter(calendar__groups=group),
     }
 
 
@@ -134,6 +136,9 @@ def pending(request: HttpRequest, group: ProviderGroup) -> ListPage:
     else:
         found = pending_of(group=group.pk)
     made = ListPage(request, filter_, found)
+    if group.calendar:
+        hand_over([group.calendar], "hours", found["hours"])
+        hand_over([group.calendar], "exceptions", found["exceptions"])
     if made.page.number > 1:
         made.page.object_list = list(lists.shown(filter_.qs)[made.page.start_index() - 1 :][:SIZE])
     return made
