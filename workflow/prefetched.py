@@ -27,6 +27,11 @@ class Prefetched(dict[str, Any]):
         self[name] = kept
         return kept
 
+    def get(self, name: str, otherwise: Any = None) -> Any:
+        if name in self._waiting:
+            return self[name]
+        return super().get(name, otherwise)
+
     def __contains__(self, name: object) -> bool:
         return super().__contains__(name) or name in self._waiting
 

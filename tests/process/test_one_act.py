@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import prefetch_related_objects
 from django.test.utils import CaptureQueriesContext
 
 from requests_app.models import Request, Watcher
@@ -44,6 +45,15 @@ def test_the_lock_is_taken_once_and_brings_what_steps_read(request_of: Request) 
         sets = ("part_lines", "billing_cases", "schedule_entries", "proposals", "watchers")
         assert asked(lambda: [list(getattr(row, name).all()) for name in sets]) == 0
         assert asked(lambda: (row.agency, row.contact, row.service, row.case)) == 0
+
+
+def test_what_is_at_hand_is_what_django_finds_prefetched(request_of: Request) -> None:
+    """Whoever prefetches more, or narrows a set, meets ordinary sets."""
+    with act():
+        row = lock(request_of)
+        assert asked(lambda: prefetch_related_objects([row], "part_lines", "schedule_entries")) == 0
+        assert list(row.triage_decisions.filter(decided="discovery")) == []
+        assert [d.decided for d in row.triage_decisions.all()] == ["assistance"]
 
 
 def test_what_is_written_is_read_anew(office: Office, request_of: Request) -> None:
