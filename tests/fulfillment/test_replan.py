@@ -61,7 +61,8 @@ def made(office: Office, **options: Any) -> Replan:
 
 def crowded(office: Office) -> tuple[Request, Request]:
     """A low request holds the first day in full; a critical one is due there and waits."""
-    first = walk.next_working_day(1)
+    # today, where today is a working day: else the critical one is simply placed before the low one
+    first = capacity.days_ahead(office.group, clock.today(), capacity.window_end())[0].day
     low = booked(office, first, str(day_hours(office, first)), impact=3, urgency=3)
     Request.objects.filter(pk=low.pk).update(due_at=clock.now() + timedelta(days=50))
     urgent = waiting(office, "8", impact=1, urgency=1, needed_by=first)
