@@ -17,7 +17,8 @@ from requests_app.models import Request
 from requests_app.states import LANES, State
 from workflow.api import Pages
 from workflow.paging import CappedPaginator, Keyed
-from workflow.written import OneOf, Written
+from workflow.statements import AmongValues
+from workflow.written import Written
 
 _SHOWN = (
     *("reference", "title", "state", "state_since", "kind", "priority", "due_at", "at_risk_at"),
@@ -27,7 +28,9 @@ _SHOWN = (
 )
 _ROWS = Written(
     lambda keys: (
-        Request.objects.filter(OneOf("pk", keys)).order_by().values_list("pk", "agency_id", *_SHOWN)
+        Request.objects.filter(AmongValues("pk", keys))
+        .order_by()
+        .values_list("pk", "agency_id", *_SHOWN)
     ),
     planned=True,
 )

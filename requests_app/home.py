@@ -19,7 +19,8 @@ from requests_app.querysets import AmongKeys
 from requests_app.states import S
 from workflow import clock
 from workflow.models import User
-from workflow.prepared import AmongValues, reading
+from workflow.prepared import reading
+from workflow.statements import AmongValues
 
 SHOWN, CANDIDATES, WAITING, TEAMS, OVERSEEN, MANY = 15, 30, 10, 25, 8, 100
 

@@ -27,7 +27,8 @@ from requests_app.querysets import FINISHED, UNASSIGNED, AmongKeys
 from requests_app.states import FULFILLMENT, S
 from workflow import clock
 from workflow.models import User
-from workflow.prepared import AmongValues, Reading, Sets
+from workflow.prepared import Reading, Sets
+from workflow.statements import AmongValues
 
 MOST, OTHERS, FAILED = 100, 111, 10
 BY_RULE = ("pk", "overdue", "priority", "due_at", "created_at")

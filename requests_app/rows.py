@@ -11,7 +11,8 @@ from requests_app.clock_models import standing_at
 from requests_app.models import Request
 from workflow import clock
 from workflow.paging import Keyed
-from workflow.written import AsRead, OneOf, Written
+from workflow.statements import AmongValues
+from workflow.written import AsRead, Written
 
 HOUR = timedelta(hours=1)
 SHOWN = (
@@ -26,7 +27,7 @@ SHOWN = (
 def _drawn(keys: list[int], today: date) -> QuerySet[Any]:
     in_force = Agreement.objects.in_force(today).filter(agency=OuterRef("agency_id"))
     return (
-        Request.objects.filter(OneOf("pk", keys))
+        Request.objects.filter(AmongValues("pk", keys))
         .select_related("agency", "provider_group", "specialist", "representative", "forecast")
         .only(*SHOWN)
         .annotate(customer_is_current=Exists(in_force))

@@ -11,9 +11,10 @@ from django.test.utils import CaptureQueriesContext
 from requests_app.models import Request
 from tests import walk
 from tests.factories import Office
-from workflow import clock, prepared
+from workflow import clock, prepared, statements
 from workflow.models import User
-from workflow.prepared import AmongValues, HowMany, Reading, read
+from workflow.prepared import HowMany, Reading, read
+from workflow.statements import AmongValues
 from workflow.two_lists import page_of_two
 
 pytestmark = pytest.mark.django_db
@@ -39,7 +40,7 @@ def by_group(request: Any) -> Any:
     made = Reading(sets, kinds, name)
     yield made
     prepared._names.discard(made.name)
-    known = prepared._prepared.get(connection.connection, set())
+    known = statements._planned.get(connection.connection, set())
     if made.name in known:
         known.discard(made.name)
         with connection.cursor() as cursor:

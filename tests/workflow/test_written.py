@@ -12,7 +12,8 @@ from django.utils import timezone
 from requests_app.models import CaseEntry, Request
 from tests.factories import MembershipFactory, Office
 from workflow.models import SAVED_FILTERS, SavedFilter
-from workflow.written import OneOf, Written
+from workflow.statements import AmongValues
+from workflow.written import Written
 
 NEWER = Written(
     lambda since, title: (
@@ -43,7 +44,7 @@ def test_it_makes_the_instances_that_the_queryset_makes(office: Office):
 
 CHOSEN = Written(
     lambda keys, day: (
-        Request.objects.filter(OneOf("pk", keys), created_at__date__lte=day)
+        Request.objects.filter(AmongValues("pk", keys), created_at__date__lte=day)
         .select_related("agency")
         .only("title", "state", "agency__name")
         .annotate(told=Exists(CaseEntry.objects.filter(case__request=OuterRef("pk"))))
