@@ -131,7 +131,7 @@ def _locked(row: M) -> M:
 
 
 def hold(row: M) -> M:
-    """A row that this act has just made and nobody else can know: as good as locked."""
+    """The act keeps a row that is locked, or that it has just made and nobody else can know."""
     now = _act.get()
     if now is not None:
         together.read_for_step(row)
@@ -140,15 +140,8 @@ def hold(row: M) -> M:
 
 
 def _lock_root(root: Machine) -> Machine:
-    now = _act.get()
-    held = _held(root)
-    if held is not None:
-        return held
-    row = _locked(root)
-    if now is not None:
-        together.read_for_step(row)
-        now.rows[type(row), row.pk] = row
-    return row
+    held: Machine | None = _held(root)
+    return hold(_locked(root)) if held is None else held
 
 
 def _held(root: Machine) -> Any:
