@@ -9,6 +9,7 @@ whatever else the machine does meets all of them alike. PostgreSQL syncs to disk
 import argparse
 import contextlib
 import http.client
+import itertools
 import random
 import time
 import uuid
@@ -20,10 +21,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bench import _report
-from bench._stand import FOLDER, Stand, desk_of, say, server, stand
+from bench._stand import FOLDER, THREADS, WORKERS, Stand, desk_of, say, server, stand
 
 TOKEN = "b" * 32
-WARM = 2  # rounds before those that count
+WARM = 3  # rounds with a client for every thread before those that count
 Ask = tuple[str, str, dict[str, Any] | None]  # method, path, form
 
 
@@ -77,6 +78,7 @@ class Desk:
     def __init__(self, size: int, found: dict[str, Any], program: int, floor: int) -> None:
         self.size, self.found, self.program, self.floor_port = size, found, program, floor
         self.rng = random.Random(1)  # noqa: S311 - which rows, no secrets
+        self.unseen = itertools.cycle(found["unseen"])
         self.made: list[str] = []
         self.taken: list[str] = []
         if not found["busy"] or not found["words"]:
@@ -104,6 +106,8 @@ class Desk:
              page("/requests/?state=pending&priority=3&kind=assistance")),
             ("requests, by text", "search", "rep", word("/requests/?q=")),
             ("request page", "detail", "lead", busy("/requests/")),
+            ("request page, first look", "detail", "rep",
+             lambda: ("GET", f"/requests/{next(self.unseen)}/", None)),
             ("create", "create", "rep", self._create),
             ("triage", "step", "rep", self._triage),
             ("take next", "step", "specialist", lambda: ("POST", f"{queue}/take-next/", {})),
@@ -203,17 +207,24 @@ class Round:
         return done
 
 
+def warm_up(desks: list[Desk]) -> None:
+    """Every thread of every server has its connection, and has served every kind of page."""
+    turn = Round(desks, WORKERS * THREADS)
+    with ThreadPoolExecutor(turn.clients) as pool:
+        for _ in range(WARM):
+            turn.ask(pool, counts=False)
+
+
 def measure(desks: list[Desk], clients: int, rounds: int) -> list[dict[str, Any]]:
     """All rounds with so many clients; a row of figures for each size and operation."""
     turn = Round(desks, clients)
     began = time.monotonic()
     with ThreadPoolExecutor(clients) as pool:
-        for number in range(rounds + WARM):
-            turn.ask(pool, counts=number >= WARM)
-            spent = time.monotonic() - began
-            left = spent / (number + 1) * (rounds + WARM - number - 1)
-            if number < WARM or (number + 1) % 5 == 0 or left < 1:
-                say(f"{clients} clients: round {number + 1} of {rounds + WARM}, {left:.0f} s left")
+        for number in range(1, rounds + 1):
+            turn.ask(pool, counts=True)
+            left = (time.monotonic() - began) / number * (rounds - number)
+            if number == 1 or number % 5 == 0 or number == rounds:
+                say(f"{clients} clients: round {number} of {rounds}, {left:.0f} s left")
     rows = []
     for (size, name), series in turn.series.items():
         row = {"requests": size, "clients": clients, "operation": name, "floor": turn.kinds[name]}
@@ -238,6 +249,8 @@ def run(made: Stand, sizes: list[int], clients: list[int], rounds: int) -> dict[
                 desks.append(Desk(size, found, program, floor))
                 about.append({"requests": found["requests"], "open": found["open"],
                               "megabytes": made.megabytes(name)})  # fmt: skip
+            say("warming up ...")
+            warm_up(desks)
             rows = []
             for many in clients:
                 rows += measure(desks, many, max(3, rounds // (1 if many == 1 else 4)))

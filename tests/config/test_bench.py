@@ -64,7 +64,8 @@ def test_an_answer_that_never_came_is_no_fast_one() -> None:
 
 
 def test_a_step_with_nothing_left_is_named() -> None:
-    found = {"slug": "g", "group": 1, "busy": [[1, "REQ-2026-000001"]], "words": ["hall"],
+    found = {"slug": "g", "group": 1, "busy": [[1, "REQ-2026-000001"]],
+             "unseen": ["REQ-2026-000002"], "words": ["hall"],
              "rows": [1], "sessions": dict.fromkeys(("rep", "lead", "specialist"), "s"),
              "agency": 1, "contact": 1, "service": 1, "checklist": []}  # fmt: skip
     desk = Desk(1000, found, free_port(), free_port())
@@ -87,7 +88,8 @@ def test_a_worker_is_weighed_after_the_first_thousand_and_after_the_last() -> No
 
 
 def test_what_is_weighed_is_asked_in_turn_and_goes_on_where_a_step_has_nothing() -> None:
-    found = {"slug": "g", "group": 1, "busy": [[1, "REQ-2026-000001"]], "words": ["hall"],
+    found = {"slug": "g", "group": 1, "busy": [[1, "REQ-2026-000001"]],
+             "unseen": ["REQ-2026-000002"], "words": ["hall"],
              "rows": [1], "sessions": dict.fromkeys(("rep", "lead", "specialist"), "s"),
              "agency": 1, "contact": 1, "service": 1, "checklist": []}  # fmt: skip
     desk = Desk(1000, found, free_port(), free_port())
