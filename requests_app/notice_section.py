@@ -7,6 +7,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Case, Q, QuerySet, Value, When
 
 from notifications import bounces
+from notifications.bounces import plain
 from notifications.models import Notice
 from notifications.outbox import resend
 from requests_app.archive import archived_notices
@@ -15,6 +16,7 @@ from requests_app.states import State
 from requests_app.who import staff
 from workflow.actors import Actor
 from workflow.door import record
+from workflow.machine import Refused
 from workflow.registry import ActionForm, action, section
 from workflow.together import read_with
 
@@ -117,6 +119,17 @@ def notice_section(request: Request, user: "User") -> dict[str, Any]:
     }
 
 
+def address_today(request: Request, notice: Notice) -> str:
+    """Where the person of a notice gets mail today: it may have been corrected since."""
+    if notice.recipient is not None:
+        return notice.recipient.email or notice.address
+    named = request.agency.contacts.active().filter(name=notice.recipient_name).exclude(email="")
+    known = {plain(address): address for address in named.values_list("email", flat=True)}
+    if len(known) != 1 or plain(notice.address) in known:
+        return notice.address
+    return next(iter(known.values()))
+
+
 class ResendForm(ActionForm):
     """Which failed notice is sent again."""
 
@@ -131,8 +144,19 @@ class ResendForm(ActionForm):
 @action("resend_notice", "Send again", model=REQUEST, at=State, form=ResendForm,
         who=[staff], place="notices", order=95, on_hold=True)  # fmt: skip
 def resend_notice(request: Request, *, by: Actor, notice: Notice) -> None:
-    """A notice that could not be delivered is queued once more, to the same address."""
-    bounces.clear(notice.address)
+    """A notice that could not be delivered is queued once more (F8).
+
+    It goes to the address that the person has now. Raises Refused where the same was said to
+    that address already.
+    """
+    address = address_today(request, notice)
+    if plain(address) != plain(notice.address):
+        said = Notice.objects.filter(event=notice.event, template=notice.template)
+        if any(plain(other) == plain(address) for other in said.values_list("address", flat=True)):
+            raise Refused(f"This was sent to {address} already.")
+        Notice.objects.filter(pk=notice.pk).update(address=address)
+        notice.address = address
+    bounces.clear(address)
     resend(Notice.objects.filter(pk=notice.pk))
     record(
         request,

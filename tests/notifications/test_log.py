@@ -10,10 +10,11 @@ from notifications import delivery
 from notifications.models import Notice
 from requests_app.home import OwnWork
 from requests_app.models import Request
-from requests_app.notice_section import notice_section, notices_of
+from requests_app.notice_section import address_today, notice_section, notices_of
 from tests import walk
-from tests.factories import Office, UserFactory
+from tests.factories import ContactFactory, Office, UserFactory
 from tests.notifications.post import Post
+from workflow.machine import Refused
 from workflow.registry import InvalidFacts, offers, perform
 
 State = Notice.State
@@ -62,6 +63,43 @@ def test_sending_it_again_is_an_action_of_the_request(
     assert post.ids() == [f"<{notice.pk}@127.0.0.1>"]
     with pytest.raises(InvalidFacts, match="has not failed"):
         walk.do(request_, "resend_notice", office.rep, notice=str(notice.pk))
+
+
+def test_it_goes_to_the_address_that_was_corrected_since(
+    request_: Request, office: Office, post: Post
+) -> None:
+    """Who corrects the address and sends it again reaches the person, not the old mailbox."""
+    Notice.objects.exclude(template="received").update(state=State.SUPPRESSED)
+    notice = fail(request_)
+    office.contact.email = "corrected@agency.example"
+    office.contact.save()
+    walk.do(request_, "resend_notice", office.rep, notice=str(notice.pk))
+    assert request_.events.latest("number").facts["to"] == "corrected@agency.example"
+    assert delivery.sweep() == 1
+    assert [m["To"] for m in post.messages] == ["corrected@agency.example"]
+
+
+def test_what_was_said_to_the_corrected_address_already_is_not_said_twice(
+    request_: Request, office: Office
+) -> None:
+    notice = fail(request_)
+    office.contact.email = "corrected@agency.example"
+    office.contact.save()
+    Notice.objects.create(
+        event=notice.event, template=notice.template, address="Corrected@agency.example"
+    )
+    with pytest.raises(Refused, match="already"):
+        walk.do(request_, "resend_notice", office.rep, notice=str(notice.pk))
+    notice.refresh_from_db()
+    assert notice.state == State.FAILED
+
+
+def test_of_two_people_of_one_name_nobody_is_guessed(request_: Request, office: Office) -> None:
+    notice = fail(request_)
+    office.contact.email = "corrected@agency.example"
+    office.contact.save()
+    ContactFactory(agency=office.agency, name=office.contact.name, email="other@agency.example")
+    assert address_today(request_, notice) == notice.address
 
 
 def test_a_notice_of_another_request_cannot_be_named(request_: Request, office: Office) -> None:
