@@ -409,6 +409,15 @@ def link(request: Request, *, by: Actor, relation: str, other: Request) -> None:
     record(request, "link", by=by, facts={"relation": relation, "other": other.reference})
 
 
+@action("unlink", "Take away", model=REQUEST, at=OPEN, form=forms.UnlinkForm,
+        who=[staff], place="related", order=83, on_hold=True)  # fmt: skip
+def unlink(request: Request, *, by: Actor, link: Link) -> None:
+    """A link that was made by mistake, or is over, no longer stands (X4)."""
+    facts = {"relation": link.relation, "other": str(link.target or link.external)}
+    link.delete()
+    record(request, "unlink", by=by, facts=facts)
+
+
 @action("split", "Split off a request", model=REQUEST, at=OPEN, form=forms.SplitForm,
         who=[car], order=84)  # fmt: skip
 def split(

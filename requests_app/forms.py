@@ -374,6 +374,16 @@ class LinkForm(ActionForm):
         return data
 
 
+class UnlinkForm(ActionForm):
+    """Which link of the request no longer stands (X4). Where a request came from stays."""
+
+    link = forms.ModelChoiceField(Link.objects.none(), widget=forms.HiddenInput)
+
+    def prepare(self) -> None:
+        made = Link.objects.filter(source=self.subject)
+        self.fields["link"].queryset = made.exclude(relation=Link.Relation.SPLIT_FROM)
+
+
 def _needs(request: Request, other: Request) -> bool:
     """Whether a request needs another first, directly or by what it needs."""
     seen: set[int] = set()

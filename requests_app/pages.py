@@ -316,7 +316,7 @@ def related(req: Request, user: User) -> list[dict[str, Any]]:
         {
             "link": link,
             "other": others[link.pk],
-            "outgoing": link.source_id == req.pk,
+            "removable": link.source_id == req.pk and link.relation != link.Relation.SPLIT_FROM,
             "visible": others[link.pk] is not None and others[link.pk].pk in seen,
         }
         for link in links

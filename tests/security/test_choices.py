@@ -96,6 +96,7 @@ def test_an_auditor_or_somebody_who_left_is_never_a_choice(world: World) -> None
     [
         ("withdraw_file", "attachment", lambda w: w.theirs.attachment.pk),
         ("remove_watcher", "watcher", lambda w: w.theirs.watcher.pk),
+        ("unlink", "link", lambda w: w.theirs.request.links_out.create(external="INC-1").pk),
         ("add_watcher", "contact", lambda w: w.theirs.office.contact.pk),
         ("edit", "contact", lambda w: w.theirs.office.contact.pk),
         ("log_time", "item", lambda w: w.theirs.item.pk),
