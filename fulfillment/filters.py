@@ -12,12 +12,12 @@ from fulfillment.names import name_of
 from requests_app import standing
 from requests_app.models import Request
 from requests_app.states import Priority, State
-from workflow.facets import OccurringChoices
+from workflow.facets import Light, OccurringChoices
 
 ATTENTION = [*standing.CHOICES, ("held", "On hold")]
 
 
-class QueueFilter(OccurringChoices, django_filters.FilterSet):
+class QueueFilter(Light, OccurringChoices, django_filters.FilterSet):
     """What both lists of a group have in common; choices are those that occur in it."""
 
     q = django_filters.CharFilter(method="search", label="Search", max_length=100)
@@ -34,6 +34,7 @@ class QueueFilter(OccurringChoices, django_filters.FilterSet):
         choices=ATTENTION, method="needing_attention", label="Attention", empty_label="Any"
     )
 
+    same_form = True
     narrowed = {
         "agency": (Agency, F("name"), "agency"),
         "service": (Service, F("name"), "service"),

@@ -123,21 +123,18 @@ class Work:
     """A row of the work list."""
 
     req: Any
-    items: list[PlanItem]
-    entry: ScheduleEntry | None
+    items: list[Any]
+    entry: Any
 
     @property
     def facts(self) -> Hashable:
         """All that is shown of it beside its request."""
         planned = (self.entry.first_day, self.entry.last_day) if self.entry else None
-        items = (
-            (i.title, i.by, i.state, i.estimate_hours, i.hours_spent)  # type: ignore[attr-defined]
-            for i in self.items
-        )
+        items = ((i.title, i.by, i.state, i.estimate_hours, i.hours_spent) for i in self.items)
         return (planned, self.req.spent, *items)
 
     @property
-    def live(self) -> list[PlanItem]:
+    def live(self) -> list[Any]:
         return [i for i in self.items if i.state != PlanItem.State.CANCELLED]
 
     @property
@@ -242,7 +239,7 @@ def glance(groups: Iterable[ProviderGroup], user: "User") -> list[Glance]:
     """Counts, oldest, at risk and last checked of many groups, in two queries (F3)."""
     groups, mine = list(groups), user.group_ids
     pks = [g.pk for g in groups]
-    counts = waiting_in(pks)
+    counts = waiting_in(pks, user)
     calendars = {g.calendar_id for g in groups}
     kept = Q(calendar__in=calendars - {None}) | Q(calendar__is_default=True)
     gone = ScheduleEntry.objects.filter(

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from notifications.models import Notice
-from requests_app.glance import CAP, oldest_of, open_work, sum_of
+from requests_app.glance import CAP, oldest_of, open_work, own_open_work, sum_of
 from requests_app.models import Request
 from requests_app.notice_section import TITLES
 from requests_app.own_keys import OwnKeys
@@ -120,8 +120,9 @@ class OwnWork:
         an office with more teams than a page shows the first, with their numbers up to a hundred.
         """
         groups = self._groups
-        cap = CAP if self.user.group_ids else MANY
-        work = open_work([group.pk for group in groups], cap) if groups else {}
+        own = self.user.group_ids
+        cap = CAP if own else MANY
+        work = own_open_work(self.user) if own else open_work([g.pk for g in groups], cap)
         for group in groups:
             states = work.get(group.pk, {})
             group.pending = sum_of(states, [S.PENDING], "count", cap)

@@ -190,13 +190,30 @@ class Request(Process, Clocked):
                 name="request_worklist",
                 condition=Q(state__in=["planning", "in_fulfillment", "testing"]),
             ),
+            # what stands where: counted, since when the oldest is there, and what occurs in it
+            models.Index(
+                fields=["provider_group", "state", "created_at"],
+                include=["agency", "service", "specialist"],
+                name="request_waiting",
+                condition=OPEN_Q,
+            ),
+            # how it stands: what is late comes first, then what is at risk
+            models.Index(
+                fields=["provider_group", "state", "overdue", "at_risk_at"],
+                include=["due_at"],
+                name="request_standing",
+                condition=OPEN_Q & Q(paused_since__isnull=True),
+            ),
             models.Index(
                 fields=["representative", "state", "due_at"],
                 name="request_representative",
                 condition=OPEN_Q,
             ),
             models.Index(
-                fields=["specialist", "assigned_at"], name="request_specialist", condition=OPEN_Q
+                fields=["specialist", "assigned_at"],
+                include=["state"],  # counted by it: what somebody has in hand
+                name="request_specialist",
+                condition=OPEN_Q,
             ),
             models.Index(
                 fields=["review_on"], name="request_review", condition=Q(review_on__isnull=False)

@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from requests_app.glance import QUEUES, open_work, sum_of
+from requests_app.glance import QUEUES, own_open_work, sum_of
 from requests_app.models import InboundMessage
 from workflow.models import SAVED_FILTERS, User
 from workflow.written import Written
@@ -19,7 +19,7 @@ def _rail(user: User, path: str) -> list[dict[str, Any]]:
         {"label": "Requests", "href": "/requests/"},
     ]
     memberships = user.own_memberships
-    work = open_work({m.group_id for m in memberships}) if memberships else {}
+    work = own_open_work(user)
     for membership in memberships:
         group, states = membership.group, work.get(membership.group_id, {})
         entries.append({"label": group.name})

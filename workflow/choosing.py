@@ -171,6 +171,11 @@ class OneOf(forms.ModelChoiceField):
             self._first = list(self.queryset[: MOST + 1])
         return self._first
 
+    def draw(self, rows: list[Any]) -> None:
+        """Its first rows were read already, one more than are drawn where there are more: for a
+        form that is drawn, never for what was sent."""
+        self._first = rows
+
     @property
     def names_at(self) -> str:
         """Where names that fit are asked for while one types."""

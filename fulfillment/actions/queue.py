@@ -79,8 +79,10 @@ def noted(
 ) -> QueueCheck | None:
     """As `note_check`, where the latest look was read already."""
     now = clock.now()
-    if group.pk in by.group_ids and (check is None or check.at <= now - CHECK_EVERY):
-        check, _ = QueueCheck.objects.update_or_create(
-            group=group, queue=queue, defaults={"by": by, "at": now}
-        )
+    if group.pk not in by.group_ids or (check is not None and check.at > now - CHECK_EVERY):
+        return check
+    if check is None:
+        return group.checks.update_or_create(queue=queue, defaults={"by": by, "at": now})[0]
+    check.by, check.at = by, now
+    group.checks.filter(queue=queue).update(by=by, at=now)  # one statement: others look on
     return check

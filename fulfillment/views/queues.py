@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from fulfillment import accuracy, burndown, list_pages, lists, totals
+from fulfillment import accuracy, burndown, list_pages, lists
 from fulfillment.actions.queue import next_pending, noted, take_next
 from fulfillment.filters import PendingFilter, WorkFilter
 from fulfillment.forms import BulkAssignForm, members_of
@@ -149,7 +149,10 @@ def _assign_each(
 @login_required
 @require_safe
 def worklist(request: HttpRequest, slug: str) -> HttpResponse:
-    """Every plan of the group with estimated, spent and left (F6)."""
+    """Every plan of the group with estimated, spent and left (F6).
+
+    `totals` adds up a long list; fetched for itself it is the totals alone.
+    """
     group = group_of(request, slug)
     printed = request.GET.get("view") == "print"
     if printed or request.GET.get("export") == "csv":
@@ -159,13 +162,16 @@ def worklist(request: HttpRequest, slug: str) -> HttpResponse:
         everything = lists.work_rows(found.iterator(chunk_size=500))
         return csv_response(everything, WORK_COLUMNS, f"{group.slug}-worklist.csv")
     context: dict[str, Any] = {}
+    every = request.GET.get("totals") == "all"
     if printed:
         context["works"] = lists.work_rows(lists.shown(found)[:500])
     else:
         shown = list_pages.worklist(request, group)
         context |= {"filter": shown.filter, "choices": shown.choices, "page": shown.page}
+        context["totals"] = list_pages.work_totals(shown, every=every)
+        if every and request.htmx:
+            return render(request, "fulfillment/_work_totals.html", context)
         context["works"] = list_pages.works(shown)
-        context["totals"] = totals.of(shown.found["totals"])
     context |= group_context(request, group, "worklist")
     template = "worklist_print" if printed else "worklist"
     return render(request, f"fulfillment/{template}.html", context)
