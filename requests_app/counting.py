@@ -45,7 +45,7 @@ def waiting_in(groups: Iterable[int], user: "User") -> Counts:
     found = own_open_work(user) if groups <= user.group_ids else open_work(sorted(groups))
     return Counts(
         {
-            (group, state): Waiting(row.count.number, row.late.number, row.risk.number, row.oldest)
+            (group, state): Waiting(row.number, row.late[0], row.risk[0], row.oldest)
             for group, states in found.items()
             for state, row in states.items()
         }

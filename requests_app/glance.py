@@ -5,8 +5,9 @@ state: nobody's row is looked at, and none of it is kept, so it is true at the m
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from requests_app.states import OPEN, S
 from workflow import clock
@@ -48,20 +49,30 @@ _COUNTED = Statement(
 )
 
 
-class Count(NamedTuple):
-    """How many there are; at least so many where the count was cut off."""
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The open requests of one group in one state. A number is a lower bound where it was cut off:
+    `count` and `late` and `risk` are such pairs."""
 
     number: int
-    cut: bool = False
-
-
-class Row(NamedTuple):
-    """The open requests of one group in one state."""
-
-    count: Count
-    late: Count
-    risk: Count
+    marked: int
+    near: int
+    unmarked: int
     oldest: datetime
+    cap: int
+
+    @property
+    def count(self) -> tuple[int, bool]:
+        return self.number, self.number >= self.cap
+
+    @property
+    def late(self) -> tuple[int, bool]:
+        """Past their due moment: those marked as overdue, and those of which nobody knows yet."""
+        return self.marked + self.unmarked, max(self.marked, self.near) >= self.cap
+
+    @property
+    def risk(self) -> tuple[int, bool]:
+        return self.near - self.unmarked, self.near >= self.cap
 
 
 def open_work(groups: Iterable[int], cap: int = CAP) -> dict[int, dict[str, Row]]:
@@ -70,16 +81,8 @@ def open_work(groups: Iterable[int], cap: int = CAP) -> dict[int, dict[str, Row]
     Each number is counted up to `cap`. One statement, planned once for a connection.
     """
     found: dict[int, dict[str, Row]] = {}
-    for group, state, n, marked, near, unmarked, oldest in _COUNTED.run(
-        [list(groups), cap, clock.now()]
-    ):
-        cut = near >= cap
-        found.setdefault(group, {})[state] = Row(
-            count=Count(n, n >= cap),
-            late=Count(marked + unmarked, cut or marked >= cap),
-            risk=Count(near - unmarked, cut),
-            oldest=oldest,
-        )
+    for group, state, *row in _COUNTED.run([list(groups), cap, clock.now()]):
+        found.setdefault(group, {})[state] = Row(*row, cap)
     return found
 
 
@@ -94,8 +97,8 @@ def own_open_work(user: "User") -> dict[int, dict[str, Row]]:
 def sum_of(states: dict[str, Row], which: Iterable[str], what: str, cap: int = CAP) -> int | str:
     """One number over some states; "1,000+" where one of them was not counted to its end."""
     counts = [getattr(states[state], what) for state in map(str, which) if state in states]
-    total = sum(count.number for count in counts)
-    return f"{min(total, cap - 1):,}+" if any(count.cut for count in counts) else total
+    total = sum(number for number, _ in counts)
+    return f"{min(total, cap - 1):,}+" if total and any(cut for _, cut in counts) else total
 
 
 def oldest_of(states: dict[str, Row], state: str) -> datetime | None:

@@ -1,10 +1,12 @@
 """Own work: what waits for me, what I wait for, how my teams stand."""
 
+from collections.abc import Hashable
 from datetime import date, timedelta
+from functools import cache
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count
+from django.db.models import OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -16,49 +18,79 @@ from requests_app.own_keys import OwnKeys
 from requests_app.own_work import records_of, tasks_of, with_facts, with_people
 from requests_app.pages import waits
 from requests_app.querysets import AmongKeys
+from requests_app.represented import FAILED as MOST_FAILED
+from requests_app.rows import standing_of
 from requests_app.states import S
 from workflow import clock
+from workflow.drawn import Drawing, Drawn
 from workflow.models import User
-from workflow.prepared import reading
+from workflow.prepared import HowMany, Sets
 from workflow.statements import AmongValues
 
-SHOWN, CANDIDATES, WAITING, TEAMS, OVERSEEN, MANY = 15, 30, 10, 25, 8, 100
+SHOWN, CANDIDATES, WAITING, TEAMS, OVERSEEN, MANY = 15, 20, 10, 25, 8, 100
+FAILED = Notice.State.FAILED
 
 
-@reading(person=int, tasks=list, beside=list, streams=list, groups=list, soon=date)
-def own_rows(
-    person: Any, tasks: Any, beside: Any, streams: Any, groups: Any, soon: Any
-) -> dict[str, Any]:
+KINDS = {
+    "person": int, "tasks": list, "beside": list, "failed": list, "groups": list, "soon": date,
+}  # fmt: skip
+
+
+def _sets(in_groups: bool, own: dict[str, Any]) -> Sets:
     """The rows of what was found to be a person's, their teams, and what these have booked."""
-    facts = with_facts(Request.objects.filter(AmongValues("pk", tasks)), person)
-    undelivered = Request.objects.filter(AmongValues("pk", streams))
+    facts = with_facts(Request.objects.filter(AmongValues("pk", own["tasks"])), own["person"])
+    notices = Notice.objects.filter(AmongValues("event", own["failed"]), state=FAILED)
+    notices = notices.order_by("-created_at")[:MOST_FAILED]
+    undelivered = Request.objects.filter(AmongKeys("pk", notices.values("event__stream_id")))
     teams = records_of("provider_group").order_by("name").only("name", "slug")
-    own = teams.filter(AmongValues("pk", groups))[: TEAMS + 1]
-    every = teams.filter(is_active=True)[: OVERSEEN + 1]
+    if in_groups:
+        teams = teams.filter(AmongValues("pk", own["groups"]))[: TEAMS + 1]
+    else:
+        teams = teams.filter(is_active=True)[: OVERSEEN + 1]
     return {
         "tasks": with_people(facts),
-        "beside": with_people(Request.objects.filter(AmongValues("pk", beside))),
+        "beside": with_people(Request.objects.filter(AmongValues("pk", own["beside"]))),
+        "failed": notices.select_related("event"),
         "undelivered": undelivered.only("reference", "title"),
-        "own": own,
-        "every": every,
-        "week": _booked(own, soon).union(_booked(every, soon)),
+        "teams": teams,
+        "week": _booked(teams, own["soon"], _cap(in_groups)),
     }
 
 
-def _booked(teams: Any, last: Any) -> Any:
+@cache
+def _rows(in_groups: bool) -> Drawing:
+    name = "own_rows" if in_groups else "own_rows_beyond_groups"
+    return Drawing(lambda **own: _sets(in_groups, own), KINDS, name, ("tasks", "beside"))
+
+
+def _cap(in_groups: bool) -> int:
+    """How far the numbers of a team are counted."""
+    return CAP if in_groups else MANY + 1
+
+
+def _booked(teams: Any, last: Any, cap: int) -> Any:
     """How many requests each of these teams has booked until a day."""
     entries = records_of("schedule_entries").filter(
-        AmongKeys("group", teams.values("pk")), state="booked", first_day__lte=last,
-        request__state=S.SCHEDULED,
-    )  # fmt: skip
-    return entries.order_by().values_list("group").annotate(Count("request", distinct=True))
+        group=OuterRef("pk"), state="booked", first_day__lte=last, request__state=S.SCHEDULED
+    )
+    return teams.values_list("pk", HowMany(entries, cap))
 
 
-def _of(user: User, rows: dict[str, list[Any]]) -> list[Any]:
-    """Own groups; who oversees the office sees all of them."""
-    if user.group_ids:
-        return rows["own"]
-    return rows["every"] if user.oversees else []
+class Waiting:
+    """One line of *Waiting for others*. On what it waits is said where it is drawn."""
+
+    def __init__(self, req: Drawn) -> None:
+        self.req = req
+
+    @property
+    def facts(self) -> Hashable:
+        """All that is shown of it, with what changes by the hour."""
+        return (self.req.facts, standing_of(self.req))
+
+    @property
+    def on(self) -> dict[str, str]:
+        """On what it waits, and who must act."""
+        return waits(self.req.made)
 
 
 class OwnWork:
@@ -79,18 +111,18 @@ class OwnWork:
 
     def _read(self) -> None:
         known = set(self._keys.tasks)
-        rows = own_rows(
+        rows = _rows(bool(self.user.group_ids))(
             person=self.user.pk,
             tasks=self._near,
             beside=[pk for pk in self._keys.others if pk not in known][: WAITING + 1],
-            streams=[notice.event.stream_id for notice in self._keys.failed],
+            failed=self._keys.failed,
             groups=sorted(self.user.group_ids),
             soon=clock.today() + timedelta(days=7),
         )
-        self.tasks = tasks_of(rows["tasks"], self.user)
-        self._rows = {req.pk: req for req in (*rows["tasks"], *rows["beside"])}
-        self._streams = {req.pk: req for req in rows["undelivered"]}
-        self._groups = _of(self.user, rows)
+        self.tasks = tasks_of((row.made for row in rows["tasks"]), self.user)
+        self._rows = {req.id: req for req in (*rows["tasks"], *rows["beside"])}
+        self._failed, self._streams = rows["failed"], {req.pk: req for req in rows["undelivered"]}
+        self._groups = rows["teams"] if self.user.group_ids or self.user.oversees else []
         self._week = dict(rows["week"])
 
     @property
@@ -99,11 +131,11 @@ class OwnWork:
         return len(self.tasks) > SHOWN or len(self._near) < len(self._keys.tasks)
 
     @property
-    def waiting(self) -> list[Request]:
+    def waiting(self) -> list[Waiting]:
         """Mine, but it is somebody else's turn: the first, and one more where there are more."""
         busy = {task.req.pk for task in self.tasks} | set(self._keys.tasks) - set(self._near)
         mine = [pk for pk in self._keys.others if pk not in busy and pk in self._rows]
-        return [self._rows[pk] for pk in mine[: WAITING + 1]]
+        return [Waiting(self._rows[pk]) for pk in mine[: WAITING + 1]]
 
     @property
     def undelivered(self) -> list[tuple[Request, str, Notice]]:
@@ -111,7 +143,7 @@ class OwnWork:
         return [
             (self._streams[notice.event.stream_id],
              TITLES.get(notice.template, notice.template), notice)
-            for notice in self._keys.failed
+            for notice in self._failed
         ]  # fmt: skip
 
     @property
@@ -121,7 +153,7 @@ class OwnWork:
         """
         groups = self._groups
         own = self.user.group_ids
-        cap = CAP if own else MANY
+        cap = _cap(bool(own))
         work = own_open_work(self.user) if own else open_work([g.pk for g in groups], cap)
         for group in groups:
             states = work.get(group.pk, {})
@@ -130,7 +162,8 @@ class OwnWork:
             group.unscheduled = sum_of(states, [S.AWAITING_SCHEDULING], "count", cap)
             group.late = sum_of(states, states, "late", cap)
             group.risk = sum_of(states, states, "risk", cap)
-            group.week = self._week.get(group.pk, 0)
+            week = self._week.get(group.pk, 0)
+            group.week = f"{cap - 1:,}+" if week >= cap else week
         return groups
 
 
@@ -148,7 +181,7 @@ def home(request: HttpRequest) -> HttpResponse:
     context = {
         "tasks": work.tasks if every else work.tasks[:SHOWN],
         "more_tasks": work.more_tasks and not every,
-        "waiting": [(req, waits(req)) for req in waiting[:WAITING]],
+        "waiting": waiting[:WAITING],
         "more_waiting": len(waiting) > WAITING,
         "undelivered": work.undelivered,
         "teams": glance[:most],

@@ -19,7 +19,7 @@ from requests_app.digest_models import DigestDay
 from requests_app.mail_models import BlockedSender, InboundMessage, InboundRaw, Mailbox
 from requests_app.process import Process
 from requests_app.public_models import PendingFile, PendingIntake, PublicForm
-from requests_app.querysets import FINISHED, OPEN_Q, UNASSIGNED, WORDS, RequestQuerySet
+from requests_app.querysets import FINISHED, OPEN_Q, TURN, UNASSIGNED, WORDS, RequestQuerySet
 from requests_app.report_models import ReportCount, ReportFigure
 from requests_app.states import (
     CLOSED_STATES,
@@ -207,6 +207,31 @@ class Request(Process, Clocked):
             models.Index(
                 fields=["representative", "state", "due_at"],
                 name="request_representative",
+                condition=OPEN_Q,
+            ),
+            # own work of a representative: by person and by agency, in the order of the rule
+            models.Index(
+                "representative",
+                TURN,
+                F("overdue").desc(),
+                "priority",
+                "due_at",
+                "created_at",
+                "id",
+                include=["state", "agency"],
+                name="request_represented",
+                condition=OPEN_Q,
+            ),
+            models.Index(
+                "agency",
+                TURN,
+                F("overdue").desc(),
+                "priority",
+                "due_at",
+                "created_at",
+                "id",
+                include=["state"],
+                name="request_of_agency",
                 condition=OPEN_Q,
             ),
             models.Index(

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import Case, Q, QuerySet, Value, When
+from django.db.models import Case, QuerySet, Value, When
 
 from notifications import bounces
 from notifications.bounces import plain
@@ -94,15 +94,6 @@ def _shown(request: Request) -> list[Notice]:
     if not memo:
         memo.append(archived_notices(request))
     return [*read, *memo[0]][: SHOWN + 1]
-
-
-def failed_of(mine: Q, content_type: int) -> QuerySet[Notice]:
-    """Failed notices about requests that somebody represents: somebody was not told."""
-    return Notice.objects.filter(
-        state=Notice.State.FAILED,
-        event__stream_type=content_type,
-        event__stream_id__in=Request.objects.filter(mine).values("pk"),
-    )
 
 
 @section("notices", "Notices", model=REQUEST, template="notifications/_log.html", order=95,

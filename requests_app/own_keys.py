@@ -8,14 +8,11 @@ from datetime import date, datetime
 from functools import cache
 from typing import Any
 
-from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q
 
 from requests_app.models import Request
-from requests_app.notice_section import failed_of
 from requests_app.own_work import (
     PART_WORK,
-    REPRESENTATIVE,
     SPECIALIST,
     Task,
     records_of,
@@ -23,18 +20,17 @@ from requests_app.own_work import (
     with_facts,
     with_people,
 )
-from requests_app.querysets import FINISHED, UNASSIGNED, AmongKeys
+from requests_app.querysets import AmongKeys
+from requests_app.represented import MOST, OTHERS, represented
 from requests_app.states import FULFILLMENT, S
 from workflow import clock
 from workflow.models import User
 from workflow.prepared import Reading, Sets
 from workflow.statements import AmongValues
 
-MOST, OTHERS, FAILED = 100, 111, 10
 BY_RULE = ("pk", "overdue", "priority", "due_at", "created_at")
 Roles = tuple[bool, ...]
 KINDS = {"person": int, "groups": list, "led": list, "today": date, "now": datetime}
-REPRESENTED = {"person": int, "deputised": list, "agencies": list, "nobodys": list, "today": date}
 
 
 def roles_of(user: User) -> Roles:
@@ -46,13 +42,6 @@ def roles_of(user: User) -> Roles:
 def _ordered(rows: Any, most: int = MOST) -> Any:
     """The first of some open requests by the rule, with what the rule looks at."""
     return rows.open().by_rule().values_list(*BY_RULE)[:most]
-
-
-def _first(rows: Any, unassigned: int, most: int = MOST) -> Any:
-    """The same along the index of the list of all: where they are many."""
-    placed = rows.annotate(finished=FINISHED, unassigned=UNASSIGNED)
-    placed = placed.filter(finished=0, unassigned=unassigned)
-    return placed.by_rule().values_list(*BY_RULE)[:most]
 
 
 def _among(relation: str, key: str = "request", **where: Any) -> Q:
@@ -87,7 +76,8 @@ def _sets(roles: Roles, own: dict[str, Any]) -> Sets:
         of_group = requests.filter(AmongValues("provider_group", own["groups"]))
         turn = of_group.filter(AmongKeys("pk", booked.order_by().values("request")))
         found["turn"] = _ordered(turn.filter(state=S.SCHEDULED))
-        found["group_review"] = _ordered(of_group.filter(review_on__lte=own["today"]))
+        due = requests.filter(review_on__lte=own["today"]).order_by().values("pk")
+        found["group_review"] = _ordered(of_group.filter(AmongKeys("pk", due)))
     if leads:
         led = requests.filter(AmongValues("provider_group", own["led"]))
         late = led.filter(paused_since__isnull=True, due_at__lt=own["now"])
@@ -106,32 +96,10 @@ def _sets(roles: Roles, own: dict[str, Any]) -> Sets:
     return found
 
 
-def _represented(own: dict[str, Any], content_type: int) -> Sets:
-    """What a representative's agencies have: of some few, of others most of the office's."""
-    mine = Q(AmongValues("representative", own["deputised"]))
-    mine |= Q(AmongValues("agency", own["agencies"]))
-    mine |= Q(AmongValues("agency", own["nobodys"]), representative__isnull=True)
-    requests = Request.objects.filter(mine)
-    theirs = requests.filter(state__in=list(REPRESENTATIVE))
-    failed = failed_of(mine, content_type).select_related("event").order_by("-created_at")
-    return {
-        "nobodys_tasks": _first(requests, 0),
-        "represented": _first(theirs, 1),
-        "review": _ordered(requests.filter(review_on__lte=own["today"])),
-        "others": _first(requests, 1, OTHERS),
-        "failed": failed[:FAILED],
-    }
-
-
 @cache
 def _reading(roles: Roles) -> Reading:
     name = "own_keys_" + "".join("ny"[is_so] for is_so in roles)
     return Reading(lambda **own: _sets(roles, own), KINDS, name)
-
-
-@cache
-def _representing(content_type: int) -> Reading:
-    return Reading(lambda **own: _represented(own, content_type), REPRESENTED)
 
 
 class OwnKeys:
@@ -150,14 +118,14 @@ class OwnKeys:
         keys = {name: [pk for (pk,) in found.pop(name, [])]
                 for name in ("agencies", "nobodys", "deputised")}  # fmt: skip
         first: list[Any] = []
-        self.failed: list[Any] = []
+        self.failed: list[int] = []
         if user.is_representative:
             keys["deputised"].append(user.pk)
-            content_type = ContentType.objects.get_for_model(Request).pk
-            theirs = _representing(content_type)(person=user.pk, today=clock.today(), **keys)
-            self.failed = theirs.pop("failed")
+            theirs = represented(keys["deputised"], keys["agencies"], keys["nobodys"])
+            self.failed = [pk for pk, *_ in theirs.pop("failed")]
             others.append(theirs.pop("others"))
             first = theirs.pop("nobodys_tasks")
+            others.append(theirs["represented"])  # where nothing is to be done about it yet
             found |= theirs
         tasks = [*_merged([first]), *_merged(list(found.values()))]
         self.tasks = [] if user.is_auditor else list(dict.fromkeys(tasks))[:MOST]

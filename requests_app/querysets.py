@@ -24,6 +24,11 @@ FINISHED = models.Case(models.When(state__in=[str(s) for s in CLOSED_STATES], th
 UNASSIGNED = models.Case(
     models.When(representative__isnull=True, state=str(S.TRIAGE), then=0), default=1
 )
+# In these states it is the representative's turn; in others somebody else's
+REPRESENTATIVES_TURN = (
+    S.TRIAGE, S.DISCOVERY, S.PARTS_MAINTENANCE, S.BILLING, S.CUSTOMER_NOTICE,
+)  # fmt: skip
+TURN = models.Case(models.When(state__in=[str(s) for s in REPRESENTATIVES_TURN], then=0), default=1)
 
 
 class Words(models.Func):

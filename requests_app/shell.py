@@ -8,9 +8,10 @@ from django.utils.functional import SimpleLazyObject
 from requests_app.glance import QUEUES, own_open_work, sum_of
 from requests_app.models import InboundMessage
 from workflow.models import SAVED_FILTERS, User
+from workflow.paging import MOST, said
 from workflow.written import Written
 
-TO_REVIEW = Written(lambda: InboundMessage.objects.to_review().order_by().only("pk"))
+TO_REVIEW = Written(lambda: InboundMessage.objects.to_review().order_by().only("pk")[: MOST + 1])
 
 
 def _rail(user: User, path: str) -> list[dict[str, Any]]:
@@ -50,7 +51,8 @@ def _rail(user: User, path: str) -> list[dict[str, Any]]:
 def _mail(user: User) -> list[dict[str, Any]]:
     """Mail that waits for a representative; an auditor reads it too."""
     if user.is_representative or user.is_superuser:
-        return [{"label": "Mail to review", "href": "/mail/", "count": TO_REVIEW.count()}]
+        count = TO_REVIEW.count()
+        return [{"label": "Mail to review", "href": "/mail/", "count": count and said(count)}]
     return [{"label": "Mail to review", "href": "/mail/"}] if user.is_auditor else []
 
 

@@ -72,9 +72,17 @@ def _kept(sets: Many, names: tuple[str, ...]) -> Many:
 
 
 class Drawing(Reading):
-    """A reading in which the rows of some sets stay as they were read. Made by `drawing`."""
+    """A reading in which the rows of some sets stay as they were read."""
 
-    drawn: tuple[str, ...] = ()
+    def __init__(
+        self,
+        make: Callable[..., Sets],
+        kinds: dict[str, type],
+        name: str,
+        drawn: tuple[str, ...],
+    ) -> None:
+        super().__init__(make, kinds, name)
+        self.drawn = drawn
 
     @cached_property
     def _made(self) -> tuple[list[str], Many, Statement]:
@@ -86,9 +94,7 @@ def drawing(*drawn: str, **kinds: type) -> Callable[[Callable[..., Sets]], Drawi
     """As `reading`, with the sets of these names as `Drawn` rows."""
 
     def made(make: Callable[..., Sets]) -> Drawing:
-        reading = Drawing(make, kinds, make.__name__)
-        reading.drawn = drawn
-        return reading
+        return Drawing(make, kinds, make.__name__, drawn)
 
     return made
 
