@@ -81,8 +81,10 @@ def open_work(groups: Iterable[int], cap: int = CAP) -> dict[int, dict[str, Row]
     Each number is counted up to `cap`. One statement, planned once for a connection.
     """
     found: dict[int, dict[str, Row]] = {}
-    for group, state, *row in _COUNTED.run([list(groups), cap, clock.now()]):
-        found.setdefault(group, {})[state] = Row(*row, cap)
+    rows = _COUNTED.run([list(groups), cap, clock.now()])
+    for group, state, number, marked, near, unmarked, oldest in rows:
+        row = Row(number, marked, near, unmarked, oldest, cap)
+        found.setdefault(group, {})[state] = row
     return found
 
 
