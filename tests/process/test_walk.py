@@ -34,8 +34,8 @@ from workflow.registry import Action, InvalidFacts, actions_of, offers, perform
 ROWS = {s.name for s in steps_of(Request)}
 RARE = {"upload_file", "cancel", "decline", "hold", "ask_customer", "send_to_discovery",
         "return_to_triage",
-        "unassign", "unschedule", "put_back", "split", "comment", "link", "unlink", "edit", "transfer",
-        "reassign_representative", "change_priority", "add_watcher",
+        "unassign", "unschedule", "put_back", "split", "comment", "link", "unlink", "edit",
+        "transfer", "reassign_representative", "change_priority", "add_watcher",
         "renew_link", "revoke_link"}  # fmt: skip
 WORDS = ["A plain sentence.", "Größe 10 µm — naïve ✓", "<b>no</b>", "x", "It works: passed"]
 PDF = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
