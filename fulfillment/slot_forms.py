@@ -6,13 +6,14 @@ from typing import Any
 
 from django import forms
 
-from fulfillment import capacity, slots
+from fulfillment import capacity, replan, slots
 from fulfillment.forms import DATE, HoursField
 from fulfillment.models import QUARTER
-from requests_app.models import Request
+from requests_app.models import Link, Request
 from requests_app.states import Level, S
 from workflow import clock
 from workflow.registry import ActionForm
+from workflow.together import read_with
 
 NO_HOURS = "Give the hours: at least a quarter of an hour."
 
@@ -77,8 +78,9 @@ class SlotForm(ActionForm):
         return data
 
     def slot_defaults(self) -> None:
-        """The days of the slot it has; else the first ones with room."""
+        """The days of the slot it has; else the first ones with room, after what it needs first."""
         request = self.subject
+        after, said = (None, "") if self.is_bound else self._after_needs()
         entry = next((one for one in request.schedule_entries.all() if one.is_active), None)
         if entry is not None:
             self.fields["day"].initial = entry.first_day
@@ -86,7 +88,9 @@ class SlotForm(ActionForm):
             self.fields["per_day"].initial = entry.hours_per_day
         else:
             self.fields["hours"].initial = request.estimate_hours
-            self.fields["day"].initial = self._next_free()
+            self.fields["day"].initial = self._next_free(after)
+        if said:
+            self.fields["day"].help_text = said
         self.fields["day"].widget = forms.DateInput(
             attrs={
                 "type": "date",
@@ -95,11 +99,23 @@ class SlotForm(ActionForm):
             }
         )
 
-    def _next_free(self) -> Any:
+    def _after_needs(self) -> tuple[date | None, str]:
+        """The first day after all it needs first, and what is to be said of that (X4)."""
+        links = read_with(self.subject, "related")
+        if links is not None and all(link.relation != Link.Relation.NEEDS for link in links):
+            return None, ""
+        after, unknown = replan.after_needs(self.subject)
+        return after, unknown or (
+            f"What it needs first is planned until {capacity.in_words(after - replan.DAY)}."
+            if after
+            else ""
+        )
+
+    def _next_free(self, after: date | None) -> Any:
         request = self.subject
         if request.provider_group is None or self.is_bound:
             return None
-        first = slots.not_before(request)
+        first = max(slots.not_before(request), after or date.min)
         days = [day for day in capacity.days_for(request) if day.day >= first]
         minutes = int((request.estimate_hours or 1) * 60)
         return next(iter(capacity.nearest(days, minutes, 1)), None)
@@ -128,7 +144,8 @@ class ScheduleForm(SlotForm):
         for name in ("impact", "urgency", "estimate_hours"):
             self.fields[name].initial = getattr(request, name)
         if any(entry.is_active for entry in request.schedule_entries.all()):
-            self.fields["day"].help_text = "It keeps its slot: confirm it, or choose another day."
+            kept = "It keeps its slot: confirm it, or choose another day."
+            self.fields["day"].help_text = f"{kept} {self.fields['day'].help_text}".strip()
         expected = {True: "yes", False: "no"}.get(request.charge_expected)  # type: ignore[arg-type]
         self.fields["charge_expected"].initial = expected or ""
 

@@ -107,6 +107,24 @@ def test_place_waits_for_the_earliest_date_and_for_what_it_needs_first(office: O
     assert slot(follower).first_day > slot(request).last_day
 
 
+def test_booking_by_hand_says_what_it_needs_first_and_begins_after_it(office: Office) -> None:
+    """The form names the days; whoever knows better may still choose another (X4)."""
+
+    def asked() -> tuple[Any, str]:
+        offer = next(o for o in offers(follower, office.lead) if o.name == "schedule")
+        field = offer.form.fields["day"]
+        return field.initial, field.help_text
+
+    first, follower = waiting(office), waiting(office)
+    assert asked()[1] == ""
+    walk.do(follower, "link", office.lead, relation="needs", other=first.reference)
+    assert first.reference in asked()[1]
+    walk.do(first, "place", office.lead, hours="4", charge_expected="no")
+    day, said = asked()
+    assert day > slot(first).last_day
+    assert capacity.in_words(slot(first).last_day) in said
+
+
 def test_place_says_what_is_in_the_way(office: Office) -> None:
     """Too long for the window, or something needed first without a date: a sentence each."""
     request = waiting(office)
