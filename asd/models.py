@@ -239,6 +239,7 @@ class Service(Machine):
                 condition=Q(state__in=ServiceState.values), name="service_state_known"
             ),
         ]
+        indexes = [models.Index(fields=["name", "id"], name="service_by_name")]
 
     def __str__(self) -> str:
         return self.name

@@ -88,6 +88,7 @@ def agency_page(request: HttpRequest, code: str) -> HttpResponse:
         "service__name", "unit", "-valid_from"
     )
     requests = agency.requests.visible_to(request.user).open().by_rule().for_list()
+    uses = agency.services_used.select_related("service")
     context = {
         "agency": agency,
         "keeps": keeps_agency(agency, request.user),
@@ -96,7 +97,7 @@ def agency_page(request: HttpRequest, code: str) -> HttpResponse:
         "agreements": agency.agreements.prefetch_related(
             Prefetch("covered", covered), Prefetch("rates", rates)
         ),
-        "uses": agency.services_used.select_related("service"),
+        "uses": page_of(request, uses.order_by("service__name", "pk")),
         "requests": requests[:25],
         "today": clock.today(),
     }

@@ -110,6 +110,18 @@ def test_the_catalogue_counts_coverage_and_use(office: Office) -> None:
     assert (row["Agreements that cover it"], row["Agencies that use it"]) == ("1", "1")
 
 
+def test_an_agency_that_uses_very_much_has_it_on_pages(office: Office) -> None:
+    for service in ServiceFactory.create_batch(30):
+        AgencyService.objects.create(agency=office.agency, service=service, since=clock.today())
+    address = office.agency.get_absolute_url()
+    first = as_user(office.rep).get(address)
+    second = as_user(office.rep).get(address, {"page": "2"})
+    shown = [use.service for page in (first, second) for use in page.context["uses"]]
+    assert len(shown) == len(set(shown)) == 30
+    assert len(first.context["uses"]) == 25
+    assert 'rel="next" href="?page=2#uses"' in text_of(first)
+
+
 @pytest.mark.parametrize("path", [*PAGES, "agency", "service"])
 def test_the_number_of_queries_does_not_grow_with_the_rows(office: Office, path: str) -> None:
     address = {
