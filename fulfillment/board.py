@@ -4,7 +4,8 @@ What the page costs does not grow with what is booked: of the days the sums are 
 drawn for the first weeks and so many a day; others are fetched when their week is opened (F2).
 """
 
-from collections.abc import Hashable, Iterable
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from fulfillment.days_off import DaysOff
 from fulfillment.models import ProviderGroup, ScheduledDay, ScheduleEntry
 from fulfillment.names import name_of
 from fulfillment.workforce import Workforce
+from requests_app.querysets import AmongKeys
 from requests_app.states import Priority, S
 from workflow import clock
 
@@ -94,6 +96,12 @@ class BoardDay:
     cards: list[Card] = field(default_factory=list)
 
     @property
+    def facts(self) -> Hashable:
+        """All that is shown of it."""
+        own = (self.day, self.open, self.why, self.capacity, self.booked, self.outside, self.begins)
+        return (*own, *map(tuple, self.cards))
+
+    @property
     def free(self) -> int:
         return max(0, self.capacity - self.booked)
 
@@ -122,7 +130,7 @@ class Week:
     @property
     def facts(self) -> Hashable:
         """All that is shown of it."""
-        return (self.unfolded, *(tuple(day.__dict__.items()) for day in self.days))
+        return (self.unfolded, *(day.facts for day in self.days))
 
     @property
     def monday(self) -> date:
@@ -188,23 +196,41 @@ class Found:
 # what is read
 
 
-def cards_of(group: Any, first: Any, last: Any, most: int | None = MOST_A_DAY) -> Any:
-    """The rows of the cards of these days, in order; so many of each day at most."""
-    counted = Window(Count("pk"), partition_by="day")
-    rows = ScheduledDay.objects.filter(
+def _standing_on(group: Any, first: Any, last: Any) -> Any:
+    """The days of what stands in the schedule, from first to last."""
+    return ScheduledDay.objects.filter(
         entry__group=group,
         entry__state__in=STANDING,
         entry__first_day__lte=last,
         entry__last_day__gte=first,
         day__range=(first, last),
     )
-    if most is not None:
-        order = ["entry__request__priority", "entry_id"]
+
+
+def cards_of(group: Any, first: Any, last: Any, most: int | None = MOST_A_DAY) -> Any:
+    """The rows of the cards of these days, in order; so many of each day at most."""
+    rows = _standing_on(group, first, last)
+    if most is not None:  # which ones is found out before what they show is looked up
+        order = [f"{REQUEST}priority", "entry_id"]
         place = Window(RowNumber(), partition_by="day", order_by=order)
-        rows = rows.annotate(place=place).filter(place__lte=most)
+        drawn = rows.order_by().annotate(place=place).filter(place__lte=most)
+        rows = ScheduledDay.objects.filter(AmongKeys("pk", drawn.values("pk")))
     return rows.order_by("day", f"{REQUEST}priority", "entry_id").values_list(
-        *COLUMNS, name_of(f"{REQUEST}specialist__"), counted
+        *COLUMNS, name_of(f"{REQUEST}specialist__")
     )
+
+
+def numbers_of(group: Any, first: Any, last: Any) -> Any:
+    """How many cards each of these days has, drawn or not."""
+    rows = _standing_on(group, first, last).order_by()
+    return rows.values_list("day").annotate(number=Count("*"))
+
+
+def cards(rows: Iterable[Any], numbers: Mapping[date, int] | None = None) -> list[Card]:
+    """The cards of these rows; without `numbers` they are all that there are of each day."""
+    rows = list(rows)
+    numbers = Counter(row[0] for row in rows) if numbers is None else numbers
+    return [Card._make((*row, numbers[row[0]])) for row in rows]
 
 
 def beginnings_of(group: Any, first: Any, last: Any) -> Any:
@@ -230,15 +256,15 @@ def cards_of_week(group: ProviderGroup, monday: date) -> list[Card]:
     """Every card of a week, as far as it lies in the window."""
     first, last = max(monday, clock.today()), monday + timedelta(days=6)
     rows = cards_of(group, first, min(last, capacity.window_end()), None)
-    return [Card(*row) for row in rows]
+    return cards(rows)
 
 
-def by_day(cards: Iterable[Card]) -> dict[date, list[Card]]:
+def by_day(found: Iterable[Card]) -> dict[date, list[Card]]:
     """The same cards, each list in its order."""
-    found: dict[date, list[Card]] = {}
-    for card in cards:
-        found.setdefault(card.day, []).append(card)
-    return found
+    days: dict[date, list[Card]] = {}
+    for card in found:
+        days.setdefault(card.day, []).append(card)
+    return days
 
 
 def everything(group: ProviderGroup) -> Found:
@@ -247,7 +273,7 @@ def everything(group: ProviderGroup) -> Found:
     return Found(
         capacity.booked_of(group, first, last),
         dict(beginnings_of(group, first, last)),
-        [Card(*row) for row in cards_of(group, first, last, None)],
+        cards(cards_of(group, first, last, None)),
     )
 
 

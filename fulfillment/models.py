@@ -223,10 +223,16 @@ class ScheduleEntry(Machine):
         ]
         indexes = [
             models.Index(
-                fields=["group", "first_day"],
+                fields=["group", "first_day", "id"],
+                include=["last_day", "state", "request"],
                 name="schedule_entry_active",
                 condition=Q(state__in=["booked", "suspended", "started"]),
-            )
+            ),
+            models.Index(
+                fields=["group", "first_day"],
+                name="schedule_entry_suspended",
+                condition=Q(state="suspended"),
+            ),
         ]
 
     def __str__(self) -> str:

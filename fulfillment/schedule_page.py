@@ -2,42 +2,42 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fulfillment import board, capacity, unplaced
+from fulfillment.list_pages import Listed
 from fulfillment.models import CalendarFeed, ProviderGroup, QueueCheck, ScheduleEntry
 from fulfillment.pages import SIZE, page_with
 from fulfillment.short_days import ShortDay, booked_days, days_short
 from fulfillment.unplaced import SHOWN_ASIDE
-from fulfillment.workforce import Workforce, members_at_work
+from fulfillment.workforce import MEMBER, AtWork, Workforce, members_at_work
 from requests_app.models import Request
 from requests_app.states import S
 from workflow import clock
+from workflow.drawn import drawing, read_drawn
 from workflow.leave_models import Leave
 from workflow.models import Calendar, CalendarException, WorkingHours
-from workflow.prepared import HowMany, Sets, hand_over, reading
-from workflow.together import at_once
+from workflow.prepared import HowMany, Sets, hand_over
 
 if TYPE_CHECKING:
     from workflow.models import User
 
-PERSON = ("username", "first_name", "last_name", "away_from", "away_until")
-MEMBER = ("group", "is_lead", "hours_per_day", "week", *(f"user__{name}" for name in PERSON))
 
-
-@reading(group=int, user=int, calendar=int, today=date, near=date, end=date)
+@drawing("now", "beyond", group=int, user=int, calendar=int, today=date, near=date, end=date)
 def schedule_of(group: Any, user: Any, calendar: Any, today: Any, near: Any, end: Any) -> Sets:
     """The people and their days, the cards of the near weeks, and the first rows of each list."""
     aside = unplaced.aside_sets(group, today, end)
     now, later = _queue(group, end)
     return {
-        "members": members_at_work(group).only(*MEMBER),
+        "members": members_at_work(group).order_by().values_list(*MEMBER),
         "leaves": Leave.objects.filter(user__memberships__group=group, last_day__gte=today),
         "hours": WorkingHours.objects.filter(calendar=calendar),
         "exceptions": CalendarException.objects.filter(calendar=calendar),
         "booked": booked_days(group, today),
         "begins": board.beginnings_of(group, today, end),
         "cards": board.cards_of(group, today, near),
+        "numbers": board.numbers_of(group, today, near),
         **{name: rows[:SHOWN_ASIDE] for name, rows in aside.items()},
         "now": now[:SIZE],
         "beyond": later[:SHOWN_ASIDE],
@@ -58,6 +58,17 @@ def _queue(group: Any, end: Any) -> tuple[Any, Any]:
     rows = Request.objects.filter(provider_group=group, state=S.AWAITING_SCHEDULING).by_rule()
     rows, beyond = unplaced.shown(rows), unplaced.beyond_window(end)
     return rows.exclude(beyond), rows.filter(beyond)
+
+
+def _with_parts_and_slots(rows: Any) -> dict[str, list[Any]]:
+    """A part of the queue as the page reads it. One statement."""
+    keys = rows.values("pk")
+    return read_drawn(
+        "now",
+        now=rows,
+        lines=unplaced.open_lines().filter(request__in=keys),
+        kept=ScheduleEntry.objects.active().filter(request__in=keys),
+    )
 
 
 @dataclass
@@ -86,15 +97,21 @@ class SchedulePage:
         return cls(group, found)
 
     def __post_init__(self) -> None:
-        self.force = Workforce(self.group, self.found["members"], self.found["leaves"])
+        members = [AtWork(*row) for row in self.found["members"]]
+        self.force = Workforce(self.group, members, self.found["leaves"])
         self.counts = dict(
             zip(("now", "beyond", "missed", "without_days", "later"), self.found["counts"][0],
                 strict=True)
         )  # fmt: skip
 
+    @cached_property
+    def cards(self) -> list[board.Card]:
+        """The first cards of each day of the near weeks."""
+        return board.cards(self.found["cards"], dict(self.found["numbers"]))
+
     def board(self, opened: date | None = None) -> board.Board:
         """The weeks, with the cards of the near ones and of the one that was opened."""
-        cards = [board.Card(*row) for row in self.found["cards"]]
+        cards = self.cards
         if opened:
             sunday = opened + timedelta(days=6)
             cards = [card for card in cards if not opened <= card.day <= sunday]
@@ -105,7 +122,8 @@ class SchedulePage:
     @property
     def short(self) -> list[ShortDay]:
         """Days booked beyond what the people there can do."""
-        return days_short(self.group, self.force, self.found["booked"])
+        near = (board.near_end(), self.cards)
+        return days_short(self.group, self.force, self.found["booked"], near)
 
     def aside(self, *, every: bool) -> unplaced.Aside:
         """What stands on no day: the first of each list, or all that is asked for."""
@@ -118,25 +136,23 @@ class SchedulePage:
     def waiting(self, number: Any, days: list[capacity.Day]) -> tuple[Any, list[Any]]:
         """A page of what waits for a slot, with the slots one would propose."""
         page = page_with(number, self.counts["now"], self.found["now"])
-        if page.number == 1:
-            unplaced.give(page.object_list, self.found["lines"], self.found["kept"])
-        else:
+        found = self.found
+        if page.number > 1:
             queue, _ = _queue(self.group.pk, capacity.window_end())
-            page.object_list = list(queue[(page.number - 1) * SIZE : page.number * SIZE])
-            keys = [req.pk for req in page.object_list]
-            kept = ScheduleEntry.objects.active().filter(request__in=keys)
-            lines = unplaced.open_lines().filter(request__in=keys)
-            unplaced.give(page.object_list, *at_once(lines, kept))
+            found = _with_parts_and_slots(queue[(page.number - 1) * SIZE : page.number * SIZE])
+        page.object_list = [Listed(req) for req in found["now"]]
+        unplaced.give(page.object_list, found["lines"], found["kept"])
         return page, unplaced.proposals(page.object_list, days)
 
     def beyond(self, *, every: bool) -> list[unplaced.Waiting]:
         """What waits for a day beyond the window: the first of them, or all."""
         if every:
             _, queue = _queue(self.group.pk, capacity.window_end())
-            rows = list(queue[: unplaced.MOST_ASIDE])
-            unplaced.with_parts_and_slots(rows)
+            found = _with_parts_and_slots(queue[: unplaced.MOST_ASIDE])
+            rows = [Listed(req) for req in found["now"]]
+            unplaced.give(rows, found["lines"], found["kept"])
         else:
-            rows = self.found["beyond"]
+            rows = [Listed(req) for req in self.found["beyond"]]
             unplaced.give(rows, self.found["lines_beyond"], [])
         return unplaced.proposals(rows, [])
 

@@ -54,17 +54,22 @@ def booked_days(group: Any, today: Any) -> Any:
 @reading(group=int, first=date, last=date)
 def cards_between(group: Any, first: Any, last: Any) -> Sets:
     """The first cards of each day."""
-    return {"cards": board.cards_of(group, first, last, MOST_CARDS)}
+    return {
+        "cards": board.cards_of(group, first, last, MOST_CARDS),
+        "numbers": board.numbers_of(group, first, last),
+    }
 
 
 def days_short(
     group: ProviderGroup,
     force: capacity.Workforce | None = None,
     booked: Sequence[tuple[date, int]] | None = None,
+    near: tuple[date, list[Card]] | None = None,
 ) -> list[ShortDay]:
     """The days of a group that became overbooked, with some of their entries. Reads only.
 
-    `booked` are the `booked_days`, where they were read already.
+    `booked` are the `booked_days`, where they were read already; `near` the first cards of every
+    day until then.
     """
     days = list(booked_days(group, clock.today())) if booked is None else booked
     if not days:
@@ -75,10 +80,13 @@ def days_short(
     if not short:
         return []
     shown = [day for day, _ in short[:MOST_DAYS]]
-    rows = cards_between(group=group.pk, first=shown[0], last=shown[-1])["cards"]
-    cards = board.by_day(board.Card(*row) for row in rows)
+    if near is not None and shown[-1] <= near[0]:
+        cards = board.by_day(near[1])
+    else:
+        read = cards_between(group=group.pk, first=shown[0], last=shown[-1])
+        cards = board.by_day(board.cards(read["cards"], dict(read["numbers"])))
     return [
-        ShortDay(day, there[day], minutes, cards.get(day, []) if day in shown else [])
+        ShortDay(day, there[day], minutes, cards.get(day, [])[:MOST_CARDS] if day in shown else [])
         for day, minutes in short
     ]
 

@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, prefetch_related_objects
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from fulfillment import capacity, lists, slots
 from fulfillment.models import ProviderGroup, ScheduleEntry
@@ -76,8 +76,8 @@ class Waiting:
 
     @property
     def facts(self) -> Hashable:
-        """All that is shown of it beside its request."""
-        return (self.kept is None, tuple(self.bars), self.proposed, self.hours)
+        """All that is shown of it."""
+        return (self.req.facts, self.kept is None, tuple(self.bars), self.proposed, self.hours)
 
     @property
     def not_before(self) -> date | None:
@@ -131,18 +131,9 @@ def open_lines() -> Any:
     return lines.only("request", "name", "quantity", "expected_on")
 
 
-def with_parts_and_slots(rows: list[Any]) -> None:
-    """Read what of these requests is still expected, and which slots they kept: two queries."""
-    prefetch_related_objects(
-        rows,
-        Prefetch("part_lines", open_lines(), to_attr="open_lines"),
-        Prefetch("schedule_entries", ScheduleEntry.objects.active(), to_attr="active_entries"),
-    )
-
-
 def give(rows: list[Any], lines: Iterable[Any], entries: Iterable[ScheduleEntry]) -> None:
-    """The same of what was read with the rows."""
-    by_key = {row.pk: row for row in rows}
+    """What of these requests is still expected, and which slots they kept, as it was read."""
+    by_key = {row.id: row for row in rows}
     for row in rows:
         row.open_lines, row.active_entries = [], []
     for line in lines:

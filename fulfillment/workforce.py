@@ -1,9 +1,9 @@
 """Who of a group is at work on a day, and for how long (F1, F2)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import QuerySet, prefetch_related_objects
 
@@ -13,6 +13,30 @@ from workflow import clock
 from workflow.leave_models import Leave
 from workflow.prepared import Sets, reading
 from workflow.worktime import Hours, hours_of
+
+MEMBER = (
+    "pk", "user", "hours_per_day", "week", "user__away_from", "user__away_until",
+)  # fmt: skip
+
+
+class AtWork(NamedTuple):
+    """A place in a group with no more of it than its days need: a row of `MEMBER`."""
+
+    pk: int
+    user_id: int
+    hours_per_day: Decimal
+    week: list[Decimal] | None
+    away_from: date | None
+    away_until: date | None
+
+    @property
+    def user(self) -> "AtWork":
+        """Whoever has the place: when they are away."""
+        return self
+
+    def hours_on(self, day: date) -> Decimal:
+        """As of a membership."""
+        return self.week[day.weekday()] if self.week else self.hours_per_day
 
 
 class Workforce:
@@ -24,7 +48,7 @@ class Workforce:
     def __init__(
         self,
         group: ProviderGroup,
-        members: list[Membership] | None = None,
+        members: Sequence[Membership | AtWork] | None = None,
         leaves: Iterable[Leave] | None = None,
         *,
         hours: Hours | None = None,
@@ -33,14 +57,13 @@ class Workforce:
         if hours is None and group.calendar:
             prefetch_related_objects([group], "calendar__hours", "calendar__exceptions")
         self.hours: Hours = hours_of(group.calendar) if hours is None else hours
-        self.members = list(members_at_work(group)) if members is None else members
+        self.members: Sequence[Any] = list(members_at_work(group)) if members is None else members
         self.leaves = (
             leaves_of(m.user_id for m in self.members) if leaves is None else by_person(leaves)
         )
-        self._at_times_away = [
-            m for m in self.members if m.user.away_from or self.leaves.get(m.user_id)
-        ]
-        self._plain_days: dict[tuple[int, int], int] = {}
+        self._away = list(self._spans())
+        self._plain_days: dict[tuple[int, int], Decimal] = {}
+        self._minutes: dict[date, int] = {}
         self.made: set[date] | None = None  # the days that have a row, where that is known
 
     @classmethod
@@ -51,33 +74,43 @@ class Workforce:
         force.made = {day for (day,) in read["days"]}
         return force
 
+    def _spans(self) -> Iterator[tuple[date, date, Membership | AtWork]]:
+        """From when to when somebody is away, for all of the day or a part of it."""
+        for member in self.members:
+            person = member.user
+            if person.away_from:
+                yield person.away_from, person.away_until or date.max, member
+            for leave in self.leaves.get(member.user_id, ()):
+                yield leave.first_day, leave.last_day, member
+
     def minutes(self, day: date) -> int:
         """Minutes of planned work the group can take on: none on days off."""
-        open_for = self.hours.minutes_on(day)
+        if day not in self._minutes:
+            there = self._there(day, self.hours.minutes_on(day))
+            self._minutes[day] = int(there * self.group.focus)
+        return self._minutes[day]
+
+    def _there(self, day: date, open_for: int) -> Decimal:
+        """Everybody's minutes on such a weekday, less what those who are away are missing."""
         if not open_for:
-            return 0
-        if any(self._is_unlike(member, day) for member in self._at_times_away):
-            return self._added_up(day)
+            return Decimal(0)
         plain = (day.weekday(), open_for)
         if plain not in self._plain_days:
-            self._plain_days[plain] = self._added_up(day)
-        return self._plain_days[plain]
+            everybody = (self._own(member, day) for member in self.members)
+            self._plain_days[plain] = sum(everybody, Decimal(0))
+        away = {m.pk: m for first, last, m in self._away if first <= day <= last}
+        missing = (self._own(m, day) - self.minutes_of(m, day) for m in away.values())
+        return self._plain_days[plain] - sum(missing, Decimal(0))
 
-    def _added_up(self, day: date) -> int:
-        own = sum(self.minutes_of(member, day) for member in self.members)
-        return int(own * self.group.focus)
+    def _own(self, member: Membership | AtWork, day: date) -> Decimal:
+        """A member's own hours within the group's, in minutes."""
+        return min(member.hours_on(day) * 60, Decimal(self.hours.minutes_on(day)))
 
-    def _is_unlike(self, member: Membership, day: date) -> bool:
-        """Whether the person is away for some of the day."""
-        leaves = self.leaves.get(member.user_id, ())
-        return _away(member, day) or any(one.first_day <= day <= one.last_day for one in leaves)
-
-    def minutes_of(self, member: Membership, day: date) -> Decimal:
+    def minutes_of(self, member: Membership | AtWork, day: date) -> Decimal:
         """Minutes that one member is at work: own hours, within the group's, less leave."""
-        if _away(member, day):
+        if _is_away(member, day):
             return Decimal(0)
-        own = min(member.hours_on(day) * 60, Decimal(self.hours.minutes_on(day)))
-        return own * there_on(day, self.leaves.get(member.user_id, ()))
+        return self._own(member, day) * there_on(day, self.leaves.get(member.user_id, ()))
 
     def working_days(self, first: date, last: date) -> list[date]:
         """The days from first to last on which the group works."""
@@ -100,7 +133,7 @@ def _goes_by(group: Any, today: Any) -> Sets:
     }
 
 
-def _away(membership: Membership, day: date) -> bool:
+def _is_away(membership: Membership | AtWork, day: date) -> bool:
     person = membership.user
     return bool(
         person.away_from
