@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db.models import Q
 
+from requests_app.led import late_in
 from requests_app.models import Request
 from requests_app.own_work import (
     PART_WORK,
@@ -22,7 +23,7 @@ from requests_app.own_work import (
 )
 from requests_app.querysets import AmongKeys
 from requests_app.represented import MOST, OTHERS, represented
-from requests_app.states import FULFILLMENT, S
+from requests_app.states import S
 from workflow import clock
 from workflow.models import User
 from workflow.prepared import Reading, Sets
@@ -30,7 +31,7 @@ from workflow.statements import AmongValues
 
 BY_RULE = ("pk", "overdue", "priority", "due_at", "created_at")
 Roles = tuple[bool, ...]
-KINDS = {"person": int, "groups": list, "led": list, "today": date, "now": datetime}
+KINDS = {"person": int, "groups": list, "led": list, "today": date}
 
 
 def roles_of(user: User) -> Roles:
@@ -80,9 +81,7 @@ def _sets(roles: Roles, own: dict[str, Any]) -> Sets:
         found["group_review"] = _ordered(of_group.filter(AmongKeys("pk", due)))
     if leads:
         led = requests.filter(AmongValues("provider_group", own["led"]))
-        late = led.filter(paused_since__isnull=True, due_at__lt=own["now"])
         found["unplaced"] = _ordered(led.filter(state__in=[S.PENDING, S.AWAITING_SCHEDULING]))
-        found["late"] = _ordered(late.filter(state__in=FULFILLMENT))
     if is_billing:
         found["parts"] = _ordered(requests.filter(_among("part_lines", state__in=list(PART_WORK))))
         found["unknown"] = _ordered(
@@ -104,7 +103,7 @@ def _reading(roles: Roles) -> Reading:
 
 class OwnKeys:
     """The keys of what may wait for a person, in order; of what is theirs whoever's turn it is;
-    and the notices that failed. One statement, for a representative two."""
+    and the events about which notices failed. One statement, for a lead or a representative two."""
 
     def __init__(self, user: User) -> None:
         found = _reading(roles_of(user))(
@@ -112,11 +111,12 @@ class OwnKeys:
             groups=sorted(user.group_ids),
             led=sorted(user.led_group_ids),
             today=clock.today(),
-            now=clock.now(),
         )
         others = [found.pop("others")]
         keys = {name: [pk for (pk,) in found.pop(name, [])]
                 for name in ("agencies", "nobodys", "deputised")}  # fmt: skip
+        if user.led_group_ids:
+            found["late"] = late_in(sorted(user.led_group_ids))
         first: list[Any] = []
         self.failed: list[int] = []
         if user.is_representative:

@@ -25,8 +25,8 @@ _OPEN = "state IN ({})".format(", ".join(f"'{state}'" for state in OPEN))
 _TURN = "CASE WHEN state IN ({}) THEN 0 ELSE 1 END".format(
     ", ".join(f"'{state}'" for state in REPRESENTATIVES_TURN)
 )
-_KEY = "id, overdue, priority, due_at, created_at"
-_RULE = "overdue DESC, priority, due_at, created_at, id"
+KEY = "id, overdue, priority, due_at, created_at"
+RULE = "overdue DESC, priority, due_at, created_at, id"
 _MINE = (
     "(r.representative_id = ANY(%s) OR r.agency_id = ANY(%s) "
     "OR (r.representative_id IS NULL AND r.agency_id = ANY(%s)))"
@@ -36,12 +36,12 @@ _MINE = (
 def _first(turn: int, most: int) -> str:
     """The first whose turn is the representative's (0) or somebody else's (1)."""
     rows = (
-        f"SELECT {_KEY} FROM requests_app_request r "  # noqa: S608 - made of the names of states
+        f"SELECT {KEY} FROM requests_app_request r "  # noqa: S608 - made of the names of states
         f"WHERE {_OPEN} AND {_TURN} = {turn} AND"
     )
-    rest = f"ORDER BY {_RULE} LIMIT {most}"
+    rest = f"ORDER BY {RULE} LIMIT {most}"
     return f"""
-        SELECT DISTINCT {_KEY} FROM (
+        SELECT DISTINCT {KEY} FROM (
             SELECT r.* FROM unnest(%s) k (id) CROSS JOIN LATERAL (
                 {rows} r.representative_id = k.id {rest}) r
             UNION ALL SELECT r.* FROM unnest(%s) k (id) CROSS JOIN LATERAL (
@@ -53,17 +53,17 @@ def _first(turn: int, most: int) -> str:
 
 _SQL = f"""
 WITH due AS MATERIALIZED (
-    SELECT {_KEY}, representative_id, agency_id FROM requests_app_request
+    SELECT {KEY}, representative_id, agency_id FROM requests_app_request
     WHERE review_on <= %s AND {_OPEN}
 )
-SELECT 0, {_KEY} FROM ({_first(0, MOST)}) found
-UNION ALL SELECT 1, {_KEY} FROM ({_first(1, OTHERS)}) found
-UNION ALL SELECT 2, {_KEY} FROM (
-    SELECT {_KEY} FROM requests_app_request r WHERE {_OPEN} AND {_TURN} = 0
-    AND state = 'triage' AND representative_id IS NULL AND {_MINE} ORDER BY {_RULE} LIMIT {MOST}
+SELECT 0, {KEY} FROM ({_first(0, MOST)}) found
+UNION ALL SELECT 1, {KEY} FROM ({_first(1, OTHERS)}) found
+UNION ALL SELECT 2, {KEY} FROM (
+    SELECT {KEY} FROM requests_app_request r WHERE {_OPEN} AND {_TURN} = 0
+    AND state = 'triage' AND representative_id IS NULL AND {_MINE} ORDER BY {RULE} LIMIT {MOST}
 ) found
-UNION ALL SELECT 3, {_KEY} FROM (
-    SELECT {_KEY} FROM due r WHERE {_MINE} ORDER BY {_RULE} LIMIT {MOST}
+UNION ALL SELECT 3, {KEY} FROM (
+    SELECT {KEY} FROM due r WHERE {_MINE} ORDER BY {RULE} LIMIT {MOST}
 ) found
 UNION ALL SELECT 4, * FROM (
     SELECT e.id, false, 0, n.created_at, n.created_at FROM notifications_notice n
