@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from fulfillment.models import QueueCheck
+from fulfillment.totals import of
 from requests_app.models import Request
 from requests_app.states import S
 from tests import walk
@@ -248,6 +249,32 @@ def test_the_work_list_and_its_csv_and_print_view_agree(office: Office) -> None:
     rows = b"".join(client.get(address(office, "worklist/?export=csv"))).decode().splitlines()
     assert rows[1].split(",")[1].startswith("'=cmd"), "neutralised for spreadsheets"
     assert "4.00,1.50,2.50,0" in rows[1]
+
+
+def test_a_long_work_list_is_added_up_for_itself(office: Office, monkeypatch: Any) -> None:
+    """F6: beside the page, which costs the same however long the list is; and without script."""
+    for _ in range(3):
+        walk.to_in_fulfillment(office)
+    lead, page = client_of(office.lead), address(office, "worklist/")
+    short = soup(lead.get(page)).select_one("dl.work-totals")
+    monkeypatch.setattr("fulfillment.totals.AT_ONCE", 2)
+    long = soup(lead.get(page))
+    assert long.select_one("dl.work-totals[aria-label]") is None
+    fetched = long.select_one(".work-totals")
+    assert (fetched["hx-get"], "3" in fetched.text) == ("?totals=all", True)
+    alone = lead.get(page + fetched["hx-get"], headers={"HX-Request": "true"})
+    whole = lead.get(page + long.select_one(".work-totals a")["href"])
+    assert soup(alone).select_one("dl") == soup(whole).select_one("dl.work-totals") == short
+    assert b"<h1" not in alone.content
+    filtered = soup(lead.get(page, {"state": "planning"})).select_one(".work-totals")
+    assert filtered is None or "state=planning" in filtered.get("hx-get", "state=planning")
+
+
+def test_the_sums_of_a_very_long_list_say_of_how_many_they_are() -> None:
+    """Never less than the whole under the name of the whole."""
+    assert not of([(1, 1, 1)] * 7, 7).of_first
+    assert of([(1, 1, 1)] * 1000, 1001).of_first
+    assert of([(1, 1, 1)] * 1000, 1001).counted == "1,000+"
 
 
 def test_filters_narrow_and_unknown_values_do_no_harm(office: Office) -> None:
