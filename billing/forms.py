@@ -4,12 +4,14 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.db.models import Value
 
 from asd.models import Service, ServiceState, ServiceUpdate, UpdateState
 from billing.bases import Basis, fitting
 from billing.guards import concerned_services, initiated_cases, is_live, updates_of_pass
 from billing.models import CENT, Avenue, BillingCase, ChargeLine
 from workflow import clock
+from workflow.among import Among
 from workflow.registry import ActionForm, ReasonForm
 
 DATE = forms.DateInput(attrs={"type": "date"})
@@ -65,8 +67,11 @@ class AddLineForm(ActionForm):
 def draft_lines(request: Any) -> Any:
     """The lines that can still be changed."""
     return ChargeLine.objects.filter(
-        case__request=request, case__pass_number=request.pass_number, case__state="draft"
+        case__request=request.pk, case__pass_number=Value(request.pass_number), case__state="draft"
     )
+
+
+DRAFT_LINES = Among(draft_lines)
 
 
 class LineField(forms.ModelChoiceField):
@@ -84,22 +89,18 @@ class EditLineForm(ActionForm):
     """Quantity, evidence and words of a line; its basis and rate stay."""
 
     says = ("quantity", "evidence", "description")
+    among = {"line": DRAFT_LINES}
     line = LineField()
     quantity = QuantityField(label="Quantity")
     evidence = EvidenceField()
     description = forms.CharField(max_length=200, label="Description")
 
-    def prepare(self) -> None:
-        self.fields["line"].queryset = draft_lines(self.subject)
-
 
 class RemoveLineForm(ActionForm):
     """Which line goes."""
 
+    among = {"line": DRAFT_LINES}
     line = LineField()
-
-    def prepare(self) -> None:
-        self.fields["line"].queryset = draft_lines(self.subject)
 
 
 class InitiateForm(ActionForm):
@@ -111,7 +112,7 @@ class InitiateForm(ActionForm):
     )
     starts_on = forms.DateField(widget=DATE, label="Billed from", initial=clock.today)
 
-    def prepare(self) -> None:
+    def prefill(self) -> None:
         """The avenue that the records suggest comes first; the representative decides."""
         self.fields["avenue"].initial = likely_avenue(self.subject)
 

@@ -11,10 +11,20 @@ from discovery.forms import DATE, area
 from discovery.models import Part, PartLine
 from requests_app.lookup import ROWS
 from workflow import clock
+from workflow.among import Among
 from workflow.choosing import OneOf
 from workflow.registry import ActionForm, ReasonForm
 
 ROWS["part"] = lambda: Part.objects.filter(is_active=True)
+
+
+def _lines(*states: str) -> Among:
+    """The part lines in these states."""
+    return Among(lambda about: PartLine.objects.filter(request=about.pk, state__in=states))
+
+
+LISTED = Among(lambda about: Part.objects.filter(is_active=True))
+NOT_DONE = _lines("requested", "rated", "coded", "listed", "ordered")
 
 
 class AddPartForm(ActionForm):
@@ -32,8 +42,7 @@ class AddPartForm(ActionForm):
         help_text="What the proposal says; a higher rate makes a new version of it.",
     )  # fmt: skip
 
-    def prepare(self) -> None:
-        self.fields["part"].queryset = Part.objects.filter(is_active=True)
+    among = {"part": LISTED}
 
     def clean_needed_by(self) -> Any:
         day = self.cleaned_data["needed_by"]
@@ -57,27 +66,21 @@ class AddPartForm(ActionForm):
 
 
 class LineRow(ActionForm):
-    """A part line of the request, named by a hidden field."""
+    """A part line of the request, named by a hidden field; `among` says in which states."""
 
-    states: tuple[str, ...] = ()
     line = forms.ModelChoiceField(PartLine.objects.none(), widget=forms.HiddenInput)
-
-    def prepare(self) -> None:
-        self.fields["line"].queryset = PartLine.objects.filter(
-            request=self.subject.pk, state__in=self.states
-        )
 
 
 class ConfirmForm(LineRow):
     """A listed part whose rate stands."""
 
-    states = ("requested",)
+    among = {"line": _lines("requested")}
 
 
 class RateForm(LineRow):
     """The computed rate with how it came about (D12)."""
 
-    states = ("requested",)
+    among = {"line": _lines("requested")}
     rate = forms.DecimalField(min_value=0, max_digits=12, decimal_places=2)
     basis = forms.CharField(max_length=2000, widget=area(2), label="How it was computed")
     number = forms.CharField(
@@ -102,20 +105,20 @@ class RateForm(LineRow):
 class CodeForm(LineRow):
     """The billing code (D12)."""
 
-    states = ("rated",)
+    among = {"line": _lines("rated")}
     billing_code = forms.CharField(max_length=40)
 
 
 class ListForm(LineRow):
     """Republish the parts list with it (D12)."""
 
-    states = ("coded",)
+    among = {"line": _lines("coded")}
 
 
 class OrderForm(LineRow):
     """What was ordered where (D12)."""
 
-    states = ("listed",)
+    among = {"line": _lines("listed")}
     order_number = forms.CharField(max_length=60)
     vendor = forms.CharField(max_length=120)
     expected_on = forms.DateField(widget=DATE, required=False, label="Expected on")
@@ -130,7 +133,7 @@ class OrderForm(LineRow):
 class ReceiveForm(LineRow):
     """One delivery; several make it complete (D12)."""
 
-    states = ("ordered",)
+    among = {"line": _lines("ordered")}
     quantity = forms.IntegerField(min_value=1, max_value=100_000, label="Pieces received")
     on = forms.DateField(widget=DATE, initial=clock.today, label="Received on")
     note = forms.CharField(max_length=200, required=False)
@@ -161,13 +164,13 @@ class ReceiveForm(LineRow):
 class CancelLineForm(LineRow, ReasonForm):
     """A part that is not needed or not to be had."""
 
-    states = ("requested", "rated", "coded", "listed", "ordered")
+    among = {"line": NOT_DONE}
 
 
 class SubstituteForm(LineRow, ReasonForm):
     """Another part in its place (D12)."""
 
-    states = ("requested", "rated", "coded", "listed", "ordered")
+    among = {"line": NOT_DONE, "part": LISTED}
     line = forms.ModelChoiceField(PartLine.objects.none(), label="Instead of")
     part = OneOf(Part.objects.none(), kind="part", required=False, label="Substitute from the list")
     name = forms.CharField(max_length=120, required=False, label="Or the name of a new part")
@@ -175,8 +178,6 @@ class SubstituteForm(LineRow, ReasonForm):
     field_order = ["line", "part", "name", "quantity", "reason"]
 
     def prepare(self) -> None:
-        super().prepare()
-        self.fields["part"].queryset = Part.objects.filter(is_active=True)
         self.fields["reason"].help_text = (
             "If price or function differ from what was accepted, "
             "the customer must accept a new version of the proposal."

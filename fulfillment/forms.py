@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth import get_user_model
-from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
 from fulfillment import capacity
@@ -14,6 +14,7 @@ from requests_app.files import check_upload
 from requests_app.models import Request
 from requests_app.states import FULFILLMENT, S
 from workflow import clock
+from workflow.among import Among
 from workflow.choosing import OneOf
 from workflow.registry import ActionForm
 
@@ -47,6 +48,9 @@ def members_of(group_id: int | None) -> QuerySet[Any]:
     )
 
 
+MEMBERS = Among(lambda about: members_of(about.provider_group_id))
+
+
 def load_label(person: Any) -> str:
     """A name with what the person has in hand, so that work goes where there is room (F5)."""
     away = ""
@@ -72,9 +76,11 @@ class AssignForm(ActionForm):
     specialist = SpecialistField(
         label="Specialist", help_text="Members of the group, least in hand first."
     )
+    among = {"specialist": MEMBERS}
 
-    def prepare(self) -> None:
-        self.fields["specialist"].queryset = members_of(self.subject.provider_group_id)
+
+def _colleagues(about: Any) -> QuerySet[Any]:
+    return members_of(about.provider_group_id).exclude(pk=about.specialist_id)
 
 
 class HandToColleagueForm(ActionForm):
@@ -84,10 +90,7 @@ class HandToColleagueForm(ActionForm):
         label="Colleague", help_text="Members of the group, least in hand first."
     )
     reason = forms.CharField(label="Reason", max_length=2000)
-
-    def prepare(self) -> None:
-        people = members_of(self.subject.provider_group_id)
-        self.fields["specialist"].queryset = people.exclude(pk=self.subject.specialist_id)
+    among = {"specialist": Among(_colleagues)}
 
 
 class FulfillForm(ActionForm):
@@ -115,15 +118,24 @@ class PullForm(ActionForm):
     """Who draws up the plan: oneself, or whom the lead chooses (F6)."""
 
     specialist = SpecialistField(required=False, label="Specialist", empty_label="Myself")
+    among = {"specialist": MEMBERS}
 
     def prepare(self) -> None:
         request, person = self.subject, self.actor.person
-        people = members_of(request.provider_group_id)
         if person is not None and not (person.is_superuser or request.is_lead(person)):
-            people = people.filter(pk=person.pk)
-        self.fields["specialist"].queryset = people
+            people = members_of(request.provider_group_id).filter(pk=person.pk)
+            self.fields["specialist"].queryset = people
         if person is not None and request.is_member(person):
             self.fields["specialist"].initial = person.pk
+
+
+def _items(*states: str) -> Among:
+    """The pieces of the current plan in these states."""
+    return Among(
+        lambda about: PlanItem.objects.filter(
+            request=about.pk, pass_number=Value(about.pass_number), state__in=states
+        )
+    )
 
 
 class ItemForm(ActionForm):
@@ -137,13 +149,7 @@ class ItemForm(ActionForm):
             "required": "Name the piece of the plan.",
         },
     )
-    item_states: tuple[str, ...] = ("open", "done", "cancelled")
-
-    def prepare(self) -> None:
-        request = self.subject
-        self.fields["item"].queryset = PlanItem.objects.filter(
-            request=request.pk, pass_number=request.pass_number, state__in=self.item_states
-        )
+    among = {"item": _items("open", "done", "cancelled")}
 
 
 class AnyItemForm(ItemForm):
@@ -153,7 +159,7 @@ class AnyItemForm(ItemForm):
 class OpenItemForm(ItemForm):
     """A piece that is open."""
 
-    item_states = ("open",)
+    among = {"item": _items("open")}
 
 
 class SuggestedItemForm(OpenItemForm):
@@ -163,7 +169,7 @@ class SuggestedItemForm(OpenItemForm):
 class SettledItemForm(ItemForm):
     """A piece that is done or dropped."""
 
-    item_states = ("done", "cancelled")
+    among = {"item": _items("done", "cancelled")}
 
 
 class CancelItemForm(OpenItemForm):
@@ -185,9 +191,10 @@ class PlanItemForm(ActionForm):
         help_text="Becomes a case of the test run.",
     )
 
-    def prepare(self) -> None:
+    among = {"assignee": MEMBERS}
+
+    def prefill(self) -> None:
         field = self.fields["assignee"]
-        field.queryset = members_of(self.subject.provider_group_id)
         field.widget.choices = _names(self.subject, field)
 
 
@@ -203,12 +210,11 @@ class EditPlanItemForm(PlanItemForm, ItemForm):
     """Change a piece; another estimate needs its reason once work has begun (F6, X7)."""
 
     says = ("title", "estimate_hours", "assignee", "test_criterion")
+    among = {**PlanItemForm.among, **ItemForm.among}
     reason = forms.CharField(required=False, max_length=300, label="Why")
     field_order = ["item", "title", "estimate_hours", "assignee", "test_criterion", "reason"]
 
     def prepare(self) -> None:
-        PlanItemForm.prepare(self)
-        ItemForm.prepare(self)
         if self.subject.state == S.PLANNING:
             del self.fields["reason"]
 
@@ -217,7 +223,7 @@ class TimeForm(ActionForm):
     """Hours worked (F6, F7): by the person who logs them, not in the future."""
 
     hours = HoursField(min_value=Decimal("0.05"), max_value=24, max_digits=5, label="Hours")
-    on = forms.DateField(label="On", widget=DATE, required=False)
+    on = forms.DateField(label="On", widget=DATE, required=False, initial=clock.today)
     item = forms.ModelChoiceField(
         PlanItem.objects.none(),
         required=False,
@@ -225,13 +231,7 @@ class TimeForm(ActionForm):
         empty_label="The request as a whole",
     )
     note = forms.CharField(required=False, max_length=300, label="What was done")
-
-    def prepare(self) -> None:
-        request = self.subject
-        self.fields["item"].queryset = PlanItem.objects.filter(
-            request=request.pk, pass_number=request.pass_number
-        ).exclude(state="cancelled")
-        self.fields["on"].initial = clock.today()
+    among = {"item": _items("open", "done")}
 
     def clean_on(self) -> Any:
         day = self.cleaned_data["on"] or clock.today()
@@ -275,7 +275,7 @@ class TestRunForm(ActionForm):
     )
     evidence = forms.FileField(required=False, label="Evidence")
 
-    def prepare(self) -> None:
+    def prefill(self) -> None:
         request = self.subject
         criteria = request.plan_items.filter(pass_number=request.pass_number, state="done")
         lines = [i.test_criterion for i in criteria if i.test_criterion]

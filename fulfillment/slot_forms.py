@@ -88,7 +88,7 @@ class SlotForm(ActionForm):
             self.fields["per_day"].initial = entry.hours_per_day
         else:
             self.fields["hours"].initial = request.estimate_hours
-            self.fields["day"].initial = self._next_free(after)
+            self.fields["day"].initial = lambda: self._next_free(after)  # asked when it is drawn
         if said:
             self.fields["day"].help_text = said
         self.fields["day"].widget = forms.DateInput(
@@ -205,7 +205,7 @@ class EarliestForm(ActionForm):
     )
     reason = forms.CharField(required=False, max_length=2000, label="Reason")
 
-    def prepare(self) -> None:
+    def prefill(self) -> None:
         self.fields["earliest_on"].initial = self.subject.earliest_on
 
     def clean_earliest_on(self) -> Any:
@@ -235,7 +235,7 @@ class PlaceForm(ActionForm):
         help_text="It gets the days on which it is finished soonest; nobody else is moved.",
     )
 
-    def prepare(self) -> None:
+    def prefill(self) -> None:
         self.fields["hours"].initial = self.subject.estimate_hours
         expected = {True: "yes", False: "no"}.get(self.subject.charge_expected)
         self.fields["charge_expected"].initial = expected or ""
@@ -252,5 +252,5 @@ class EstimateForm(ActionForm):
         help_text="With an estimate it can be planned automatically.",
     )
 
-    def prepare(self) -> None:
+    def prefill(self) -> None:
         self.fields["hours"].initial = self.subject.estimate_hours

@@ -11,12 +11,14 @@ from requests_app.models import Attachment, Link, Request, Watcher
 from requests_app.states import Kind, Level, OutOf, S
 from requests_app.triage import CHECKLIST
 from workflow import clock
+from workflow.among import Among
 from workflow.choosing import OneOf
 from workflow.registry import ActionForm, ReasonForm
 from workflow.worktime import add_working_days, hours_of
 
 TEXT = forms.Textarea(attrs={"rows": 3})
 ASK_REVIEW_DAYS = 10  # working days: after the last reminder
+OFFERED = Among(lambda about: Service.objects.orderable())
 YES_NO = [("", "Not known yet"), ("yes", "Yes"), ("no", "No")]
 
 
@@ -43,6 +45,7 @@ class FilesField(forms.FileField):
 class TriageForm(ActionForm):
     """What triage needs to know, and what the representative decides (D2)."""
 
+    among = {"service": OFFERED}
     service = OneOf(
         Service.objects.none(),
         kind="offered",
@@ -78,7 +81,6 @@ class TriageForm(ActionForm):
     )
 
     def prepare(self) -> None:
-        self.fields["service"].queryset = Service.objects.orderable()
         self.fields["service"].initial = self.subject.service_id
         before = self.subject.triage
         for key, text in CHECKLIST:
@@ -178,17 +180,22 @@ class HoldForm(ReasonForm):
             del self.fields["keep_slot"]
 
 
+def _other_groups(about: Any) -> Any:
+    groups: Any = Request._meta.get_field("provider_group").related_model
+    return groups.objects.filter(is_active=True).exclude(pk=about.provider_group_id)
+
+
 class TransferForm(ReasonForm):
     """To which group (X5)."""
 
     provider_group = OneOf(kind="receiving", label="Provider group")
+    among = {"provider_group": Among(_other_groups)}
     field_order = ["provider_group", "reason"]
 
-    def prepare(self) -> None:
-        groups = Request._meta.get_field("provider_group").related_model.objects
-        self.fields["provider_group"].queryset = groups.filter(is_active=True).exclude(
-            pk=self.subject.provider_group_id
-        )
+
+def _other_representatives(about: Any) -> Any:
+    people = get_user_model().objects.filter(is_representative=True, is_active=True)
+    return people.exclude(pk=about.representative_id)
 
 
 class RepresentativeForm(ActionForm):
@@ -196,13 +203,7 @@ class RepresentativeForm(ActionForm):
 
     representative = OneOf(kind="representative", label="Account representative")
     reason = forms.CharField(required=False, max_length=2000, widget=TEXT, label="Note")
-
-    def prepare(self) -> None:
-        self.fields["representative"].queryset = (
-            get_user_model()
-            .objects.filter(is_representative=True, is_active=True)
-            .exclude(pk=self.subject.representative_id)
-        )
+    among = {"representative": Among(_other_representatives)}
 
 
 class PriorityForm(ActionForm):
@@ -212,7 +213,7 @@ class PriorityForm(ActionForm):
     urgency = forms.TypedChoiceField(choices=Level.choices, coerce=int)
     reason = forms.CharField(required=False, max_length=2000, widget=TEXT, label="Note")
 
-    def prepare(self) -> None:
+    def prefill(self) -> None:
         self.fields["impact"].initial = self.subject.impact
         self.fields["urgency"].initial = self.subject.urgency
 
@@ -224,10 +225,12 @@ class EditForm(ActionForm):
     description = forms.CharField(max_length=20_000, widget=forms.Textarea(attrs={"rows": 5}))
     needed_by = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
     contact = OneOf(Contact.objects.none(), kind="contact")
+    among = {
+        "contact": Among(lambda about: Contact.objects.active().filter(agency=about.agency_id))
+    }
 
-    def prepare(self) -> None:
+    def prefill(self) -> None:
         request = self.subject
-        self.fields["contact"].queryset = Contact.objects.active().filter(agency=request.agency_id)
         self.fields["contact"].about = f"?of={request.agency_id}"
         for name in ("title", "description", "needed_by", "contact"):
             self.fields[name].initial = getattr(request, name)
@@ -249,7 +252,7 @@ class NoticeForm(ActionForm):
         help_text="Sent as it stands, with the reference and how to report that something is wrong.",
     )
 
-    def prepare(self) -> None:
+    def prefill(self) -> None:
         request = self.subject
         what = request.service.name if request.service else request.title
         self.fields["message"].initial = (
@@ -292,8 +295,9 @@ class AskForm(ActionForm):
             self.fields["question"].help_text = "Joins the question that waits already."
             return
         calendar = self.subject.provider_group.calendar if self.subject.provider_group else None
-        again = add_working_days(clock.today(), ASK_REVIEW_DAYS, hours_of(calendar))
-        self.fields["review_on"].initial = again
+        self.fields["review_on"].initial = lambda: add_working_days(
+            clock.today(), ASK_REVIEW_DAYS, hours_of(calendar)
+        )
 
 
 class UploadForm(ActionForm):
@@ -303,15 +307,26 @@ class UploadForm(ActionForm):
     public = forms.BooleanField(required=False, label="The customer may read them")
 
 
+def _own_files(about: Any) -> Any:
+    kept = Attachment.objects.kept().filter(case__request=about.pk)
+    return kept.filter(purpose=Attachment.Purpose.FILE)
+
+
 class WithdrawFileForm(ReasonForm):
     """Take a file off the case; a trace stays."""
 
     attachment = forms.ModelChoiceField(Attachment.objects.none(), widget=forms.HiddenInput)
+    among = {"attachment": Among(_own_files)}
 
-    def prepare(self) -> None:
-        self.fields["attachment"].queryset = Attachment.objects.kept().filter(
-            case__request=self.subject, purpose=Attachment.Purpose.FILE
-        )
+
+def _other_contacts(about: Any) -> Any:
+    contacts = Contact.objects.active().filter(agency=about.agency_id).exclude(pk=about.contact_id)
+    return contacts.exclude(watcher__request=about.pk)
+
+
+def _other_staff(about: Any) -> Any:
+    staff = get_user_model().objects.filter(is_active=True)
+    return staff.exclude(watching__request=about.pk).order_by("pk")
 
 
 class AddWatcherForm(ActionForm):
@@ -319,18 +334,10 @@ class AddWatcherForm(ActionForm):
 
     contact = OneOf(Contact.objects.none(), kind="contact", required=False)
     user = OneOf(kind="person", required=False, label="Staff")
+    among = {"contact": Among(_other_contacts), "user": Among(_other_staff)}
 
-    def prepare(self) -> None:
-        self.fields["contact"].queryset = (
-            Contact.objects.active()
-            .filter(agency=self.subject.agency_id)
-            .exclude(pk=self.subject.contact_id)
-            .exclude(watcher__request=self.subject)
-        )
+    def prefill(self) -> None:
         self.fields["contact"].about = f"?of={self.subject.agency_id}"
-        self.fields["user"].queryset = (
-            get_user_model().objects.filter(is_active=True).exclude(watching__request=self.subject)
-        )
 
     def clean(self) -> dict[str, Any]:
         data = super().clean()
@@ -339,13 +346,15 @@ class AddWatcherForm(ActionForm):
         return data
 
 
+def _watchers(about: Any) -> Any:
+    return Watcher.objects.filter(request=about.pk).select_related("contact", "user")
+
+
 class RemoveWatcherForm(ActionForm):
     """Who is no longer told (X9)."""
 
     watcher = forms.ModelChoiceField(Watcher.objects.none(), widget=forms.HiddenInput)
-
-    def prepare(self) -> None:
-        self.fields["watcher"].queryset = Watcher.objects.filter(request=self.subject)
+    among = {"watcher": Among(_watchers)}
 
 
 class LinkForm(ActionForm):
@@ -401,9 +410,7 @@ class SplitForm(ActionForm):
     title = forms.CharField(max_length=160)
     description = forms.CharField(max_length=20_000, widget=forms.Textarea(attrs={"rows": 4}))
     service = OneOf(Service.objects.none(), kind="offered", required=False)
-
-    def prepare(self) -> None:
-        self.fields["service"].queryset = Service.objects.orderable()
+    among = {"service": OFFERED}
 
 
 class ReturnForm(ReasonForm):

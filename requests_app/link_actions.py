@@ -14,6 +14,7 @@ from requests_app.states import State
 from requests_app.who import car
 from workflow import clock
 from workflow.actors import Actor
+from workflow.among import Among
 from workflow.door import record
 from workflow.registry import ActionForm, action
 from workflow.together import read_with
@@ -62,17 +63,18 @@ def tokens_of(request: int) -> Any:
     return found.select_related("contact").order_by("pk")
 
 
+def _customers(about: Any) -> Any:
+    watching = Watcher.objects.filter(request=about.pk).values("contact")
+    given = TrackingToken.objects.filter(request=about.pk).values("contact")
+    theirs = Q(pk=about.contact_id) | Q(pk__in=watching) | Q(pk__in=given)
+    return Contact.objects.filter(theirs)
+
+
 class LinkForm(ActionForm):
     """Whose link."""
 
     contact = forms.ModelChoiceField(Contact.objects.none(), widget=forms.HiddenInput)
-
-    def prepare(self) -> None:
-        field: Any = self.fields["contact"]
-        watching = Watcher.objects.filter(request=self.subject).values("contact")
-        given = TrackingToken.objects.filter(request=self.subject).values("contact")
-        theirs = Q(pk=self.subject.contact_id) | Q(pk__in=watching) | Q(pk__in=given)
-        field.queryset = Contact.objects.filter(theirs)
+    among = {"contact": Among(_customers)}
 
 
 def _tokens(request: Request, contact: Contact) -> Any:

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Case, QuerySet, Value, When
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import Truncator
 
 from notifications import bounces
 from notifications.bounces import plain
@@ -15,9 +18,11 @@ from requests_app.models import Request
 from requests_app.states import State
 from requests_app.who import staff
 from workflow.actors import Actor
+from workflow.among import Among
 from workflow.door import record
 from workflow.machine import Refused
 from workflow.registry import ActionForm, action, section
+from workflow.templatetags.throughline import moment, when
 from workflow.together import read_with
 
 if TYPE_CHECKING:
@@ -102,9 +107,7 @@ def notice_section(request: Request, user: "User") -> dict[str, Any]:
     """The delivery log: who was told what and when, and whom it did not reach."""
     rows = _shown(request)
     return {
-        "notices": [
-            (notice, TITLES.get(notice.template, notice.template)) for notice in rows[:SHOWN]
-        ],
+        "notices": [(notice, _cells(notice)) for notice in rows[:SHOWN]],
         "more_notices": len(rows) > SHOWN,
         "failed_notices": sum(notice.state == Notice.State.FAILED for notice in rows),
     }
@@ -121,15 +124,56 @@ def address_today(request: Request, notice: Notice) -> str:
     return next(iter(known.values()))
 
 
+def _cells(notice: Notice) -> SafeString:
+    """What was said, to whom, and how it went: there are a dozen of these rows on a page."""
+    trouble = notice.last_error if notice.state != Notice.State.SENT else ""
+    return format_html(
+        CELLS,
+        TITLES.get(notice.template, notice.template),
+        when(notice.created_at),
+        notice.recipient_name,
+        notice.address,
+        _delivery(notice),
+        format_html(TROUBLE, Truncator(trouble).chars(200)) if trouble else "",
+    )
+
+
+CELLS = (
+    '<td data-label="Notice">{}<div class="text-secondary">{}</div></td>'
+    '<td data-label="To">{}<div class="text-secondary text-break">{}</div></td>'
+    '<td data-label="Delivery">{}{}</td>'
+)
+TROUBLE = '<div class="text-secondary text-break">{}</div>'
+FAILED = mark_safe('<strong class="text-danger">Failed</strong>')  # noqa: S308 - words of ours
+
+
+def _delivery(notice: Notice) -> str:
+    if notice.state == Notice.State.FAILED:
+        return FAILED
+    if notice.state == Notice.State.SENT:
+        return f"Sent {when(notice.sent_at)}"
+    if notice.state == Notice.State.SUPPRESSED:
+        return "Not sent: written as history"
+    if notice.attempts:
+        times = "time" if notice.attempts == 1 else "times"
+        again = moment(notice.next_try_at)
+        return f"Not yet: tried {notice.attempts} {times}, again {again}"
+    return "On its way"
+
+
+def _failed(about: Any) -> QuerySet[Notice]:
+    return by_urgency(about.content_type, about.pk).filter(state=Notice.State.FAILED)
+
+
 class ResendForm(ActionForm):
     """Which failed notice is sent again."""
 
-    notice = forms.ModelChoiceField(Notice.objects.none(), widget=forms.HiddenInput)
-
-    def prepare(self) -> None:
-        field: Any = self.fields["notice"]
-        field.queryset = notices_of(self.subject).filter(state=Notice.State.FAILED)
-        field.error_messages["invalid_choice"] = "This notice has not failed, or not any more."
+    notice = forms.ModelChoiceField(
+        Notice.objects.none(),
+        widget=forms.HiddenInput,
+        error_messages={"invalid_choice": "This notice has not failed, or not any more."},
+    )
+    among = {"notice": Among(_failed)}
 
 
 @action("resend_notice", "Send again", model=REQUEST, at=State, form=ResendForm,

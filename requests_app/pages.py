@@ -18,9 +18,10 @@ from requests_app.states import FULFILLMENT, WAITS_FOR, S
 from requests_app.triage import CHECKLIST, Recommendation, Scope, recommend, scope_of, standard_from
 from requests_app.undeliverable import marks_of
 from workflow import clock, together
+from workflow.actors import as_actor
 from workflow.models import Event, User
 from workflow.registry import ActionForm, Offer, Section, offers, sections_of
-from workflow.templatetags.remembered import facts, mark_of
+from workflow.templatetags.remembered import mark_of
 from workflow.written import Written
 
 ENTRIES, CHANGES = 20, 25  # on a page of the conversation, of the history
@@ -36,8 +37,10 @@ TRIAGE_TABLE = (
 def page_of(user: User, reference: str) -> Request | None:
     """The request with what its page shows of it; None where it is not this person's to see."""
     own = ContentType.objects.get_for_model(Request).pk
-    found = _WHOLE.instances(reference=reference.upper(), own=own)
-    return next((req for req in found if Request.objects.shows(user, req)), None)
+    for row in _WHOLE.as_read(reference=reference.upper(), own=own):
+        row.made.__dict__["_as_read"] = row.facts
+        return row.made if Request.objects.shows(user, row.made) else None  # type: ignore[no-any-return]
+    return None
 
 
 def _whole(reference: str, own: int) -> Any:
@@ -91,7 +94,9 @@ def page_context(
     """
     together.read(req)
     req.__dict__["_guard_answers"] = {}  # what is asked once counts for the whole page
-    found = offers(req, user)
+    actor = as_actor(user)
+    user = actor.person or user
+    found = offers(req, actor)
     by_name = {offer.name: offer for offer in found}
     if bound and bound[0] in by_name:
         by_name[bound[0]].form = bound[1]
@@ -101,7 +106,7 @@ def page_context(
     parts = sections_of(req, user)
     line, waiting, has_it = line_of(req), waits(req), holder(req)
     covered = (scope.in_force, scope.covered, scope.reason)
-    shown = mark_of(facts(req), req.standing, covered, line, waiting, has_it)
+    shown = mark_of(req.__dict__.get("_as_read"), req.standing, covered, line, waiting, has_it)
     past = Past(req, params, shown)
     return {
         "req": req,
@@ -140,10 +145,16 @@ def page_context(
     }
 
 
+def history_context(req: Request, params: Any) -> dict[str, Any]:
+    """A page of the history alone, for the request page that unfolds it (X7)."""
+    past = Past(req, params, mark_of(req.__dict__.get("_as_read")))
+    return {"req": req, "past": past, "changes": past.changes}
+
+
 def print_context(req: Request, user: User) -> dict[str, Any]:
     """The whole case for paper: every update and every change, nothing to press."""
     together.read(req)
-    entries = _entries(req).order_by("at", "pk").prefetch_related("attachments")
+    entries = _entries(req.pk).order_by("at", "pk").prefetch_related("attachments")
     return {
         "req": req,
         "scope": scope_of(req, req.service),
@@ -233,10 +244,13 @@ def _files(req: Request) -> list[Any]:
     return together.read_with(req, "files") or []
 
 
-def _entries(req: Request) -> Any:
+def _entries(request: int) -> Any:
     """The conversation, newest first."""
-    entries = CaseEntry.objects.filter(case__request=req)
-    return entries.select_related("author", "message").order_by("-at", "-pk")
+    entries = CaseEntry.objects.filter(case__request=request)
+    return entries.select_related("message").order_by("-at", "-pk")
+
+
+_LAST_SAID = Written(lambda request: _entries(request)[:ENTRIES], planned=True)
 
 
 class Past:
@@ -255,21 +269,21 @@ class Past:
         self.mark = (shown, pages, int(clock.now().timestamp()) // FRESH)
 
     @cached_property
-    def _read(self) -> list[list[Any]]:
-        entries, changes = _entries(self.req), _changes(self.req)
-        return together.at_once(_cut(entries, self.entries), _cut(changes, self.changes))
-
-    @cached_property
     def said(self) -> list[Any]:
         """The updates with their files."""
-        for entry in self._read[0]:
-            entry.files = [file for file in _files(self.req) if file.entry_id == entry.pk]
-        return self._read[0]
+        files = _files(self.req)
+        found = _cut(_entries(self.req.pk), self.entries)
+        if self.entries.number == 1:
+            found = _LAST_SAID.instances(request=self.req.pk)
+        for entry in found:
+            entry.files = [file for file in files if file.entry_id == entry.pk]
+        return list(found)
 
     @cached_property
     def history(self) -> History:
-        """The events, to be told in plain words."""
-        return History(self._read[1], known=_known(self.req))
+        """The events, to be told in plain words; fetched when they are unfolded."""
+        changes = self.req.events.select_related("actor").order_by("-number")
+        return History(list(_cut(changes, self.changes)), known=_known(self.req))
 
 
 def _known(req: Request) -> list[Any]:
@@ -295,11 +309,6 @@ def _cut(rows: Any, page: Page) -> Any:
     """The rows of a page."""
     first = (page.number - 1) * page.paginator.per_page
     return rows[first : first + page.paginator.per_page]
-
-
-def _changes(req: Request) -> Any:
-    """The request's history, newest first, to be told in plain words (X7)."""
-    return req.events.select_related("actor").order_by("-number")
 
 
 def related(req: Request, user: User) -> list[dict[str, Any]]:

@@ -208,6 +208,9 @@ def request_page(request: HttpRequest, reference: str) -> HttpResponse:
     opened = _wanted_form(request)
     if opened and request.htmx:  # type: ignore[attr-defined]
         return _form_alone(request, req, *opened)
+    if request.htmx and "changes" in request.GET:  # type: ignore[attr-defined]
+        context = pages.history_context(req, request.GET)
+        return render(request, "requests_app/_changes.html", context)
     context = page_context(req, request.user, request.GET, opened=opened)
     return render(request, "requests_app/page.html", context)
 

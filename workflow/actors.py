@@ -43,7 +43,8 @@ def as_actor(by: "User | Actor") -> Actor:
     """People are passed as their account everywhere; here they become actors."""
     if isinstance(by, Actor):
         return by
-    return Actor("person", by.get_full_name() or by.get_username(), by)
+    name = by.get_full_name() or by.get_username()
+    return Actor("person", name, getattr(by, "_wrapped", by))  # the account behind a lazy one
 
 
 @dataclass(frozen=True)

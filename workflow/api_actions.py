@@ -8,11 +8,12 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from workflow.actors import as_actor
+from workflow.among import MOST, Among, Choice, as_choices, called, choices
+from workflow.choosing import chooses_among
 from workflow.models import Event, Machine, User
 from workflow.registry import ActionForm, Offer, find
 from workflow.together import at_once
 
-MOST_CHOICES = 200
 TYPES: tuple[tuple[type[forms.Field], str], ...] = (
     (forms.ModelMultipleChoiceField, "choices"),
     (forms.MultipleChoiceField, "choices"),
@@ -83,19 +84,50 @@ class EventData(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-Rows = dict[int, list[Any]]
-
-
 def describe_all(offers: list[Offer]) -> list[dict[str, Any]]:
     """Offered actions; the rows that their forms let choose from are read by one statement."""
-    fields = [field for offer in offers for field in offer.form.fields.values()]
-    chosen = [field for field in fields if isinstance(field, forms.ModelChoiceField)]
-    found = at_once(*(_named(field.queryset)[:MOST_CHOICES] for field in chosen))
-    rows = {id(field): many for field, many in zip(chosen, found, strict=True)}
-    return [describe(offer, rows) for offer in offers]
+    fields = {offer.name: _fields(offer) for offer in offers}
+    lists = _lists(offers, fields)
+    return [_describe(offer, fields[offer.name], lists) for offer in offers]
 
 
-def describe(offer: Offer, rows: Rows) -> dict[str, Any]:
+Fields = dict[str, forms.Field]
+Lists = dict[tuple[str, str], list[Choice]]
+
+
+def _fields(offer: Offer) -> Fields:
+    """What its form asks; made only where it is another one for other subjects."""
+    form: Any = offer.action.form
+    fields: Fields = form.declared() if form.is_the_same_for_all() else offer.form.fields
+    return fields
+
+
+def _lists(offers: list[Offer], fields: dict[str, Fields]) -> Lists:
+    """What their fields let choose from, by action and field: what hangs on the subject alone by a
+    statement that is written once, what else there is by another."""
+    told: dict[tuple[str, str], tuple[Among, str]] = {}
+    other: dict[tuple[str, str], Any] = {}
+    for offer in offers:
+        form = offer.action.form
+        for name, field in fields[offer.name].items():
+            if not isinstance(field, forms.ModelChoiceField):
+                continue
+            key = field.to_field_name or "pk"
+            if name in form.among and (form.is_the_same_for_all() or chooses_among(field)):
+                told[offer.name, name] = (form.among[name], key)
+            else:
+                other[offer.name, name] = (called(field.queryset, key)[:MOST], key)
+    found: Lists = {}
+    if told:
+        found |= zip(told, choices([*told.values()], offers[0].subject), strict=True)
+    for (place, (rows, key)), many in zip(
+        other.items(), at_once(*(rows for rows, _ in other.values())), strict=True
+    ):
+        found[place] = as_choices(many, rows.model, key)
+    return found
+
+
+def _describe(offer: Offer, fields: Fields, lists: Lists) -> dict[str, Any]:
     """An offered action with the fields of its form."""
     return {
         "name": offer.name,
@@ -103,11 +135,14 @@ def describe(offer: Offer, rows: Rows) -> dict[str, Any]:
         "place": offer.place,
         "danger": offer.action.danger,
         "blockers": offer.blockers,
-        "fields": [_describe_field(name, field, rows) for name, field in offer.form.fields.items()],
+        "fields": [
+            _describe_field(name, field, lists.get((offer.name, name)))
+            for name, field in fields.items()
+        ],
     }
 
 
-def _describe_field(name: str, field: forms.Field, rows: Rows) -> dict[str, Any]:
+def _describe_field(name: str, field: forms.Field, rows: list[Choice] | None) -> dict[str, Any]:
     return {
         "name": name,
         "type": next((word for kind, word in TYPES if isinstance(field, kind)), "text"),
@@ -119,20 +154,13 @@ def _describe_field(name: str, field: forms.Field, rows: Rows) -> dict[str, Any]
     }
 
 
-def _choices(field: forms.Field, read: Rows) -> list[dict[str, str]] | None:
+def _choices(field: forms.Field, rows: list[Choice] | None) -> list[dict[str, str]] | None:
     """Allowed values; of long lists the first 200."""
-    if isinstance(field, forms.ModelChoiceField):
-        key = field.to_field_name or "pk"
-        return [{"value": str(getattr(row, key)), "label": str(row)} for row in read[id(field)]]
-    if isinstance(field, forms.ChoiceField):
-        return [{"value": str(value), "label": str(label)} for value, label in _flat(field.choices)]
-    return None
-
-
-def _named(rows: Any) -> Any:
-    """The rows with no more than they are called by, where their model says what that is."""
-    names = getattr(rows.model, "called_by", ())
-    return rows.select_related(None).only(*names) if names else rows
+    if rows is None and isinstance(field, forms.ChoiceField):
+        rows = _flat(field.choices)
+    if rows is None:
+        return None
+    return [{"value": str(value), "label": str(label)} for value, label in rows]
 
 
 def _flat(choices: Any) -> list[tuple[Any, Any]]:

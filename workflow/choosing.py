@@ -15,8 +15,11 @@ from django.db.models import Q, QuerySet
 from django.forms.models import ModelChoiceIterator
 from django.forms.utils import flatatt
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+
+from workflow.among import Among
 
 MOST = 50  # options that are drawn; where there are more, one types
 SHOWN = 12
@@ -145,12 +148,13 @@ class OneOf(forms.ModelChoiceField):
         self._lookup = kind or self.of_kind
         self.kind, self.about = KINDS[self._lookup], ""
         self._first: list[Any] | None = None
+        self._among: tuple[Among, Any] | None = None
         super().__init__(queryset, **kwargs)
         self._tie()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "OneOf":
         copied: Any = super().__deepcopy__(memo)
-        copied._first = None
+        copied._first = copied._among = None
         copied._tie()
         return copied  # type: ignore[no-any-return]
 
@@ -159,7 +163,7 @@ class OneOf(forms.ModelChoiceField):
             self.widget.of = self
 
     def _set_queryset(self, queryset: Any) -> None:
-        self._first = None
+        self._first = self._among = None
         super()._set_queryset(queryset)  # type: ignore[misc]
 
     queryset = property(forms.ModelChoiceField._get_queryset, _set_queryset)  # type: ignore[attr-defined,assignment]
@@ -167,6 +171,9 @@ class OneOf(forms.ModelChoiceField):
     @property
     def first_rows(self) -> list[Any]:
         """The rows to draw, read once; one more than are drawn where there are more."""
+        if self._first is None and self._among is not None:
+            among, subject = self._among
+            self._first = among.rows(subject, MOST + 1)
         if self._first is None:
             self._first = list(self.queryset[: MOST + 1])
         return self._first
@@ -242,6 +249,20 @@ class OneOf(forms.ModelChoiceField):
         if isinstance(value, Typed) and value:
             return list(with_words(self.queryset, self.kind, value)[:SHOWN])
         return self.first_rows[:SHOWN]
+
+
+def choose_among(chosen: forms.ModelChoiceField, among: Among, subject: Any) -> None:
+    """Let a form's field choose from the subject's list, which is asked for when it is wanted."""
+    field: Any = chosen
+    field._queryset = SimpleLazyObject(lambda: among.of(subject))
+    field.widget.choices = field.choices
+    if isinstance(field, OneOf):
+        field._first, field._among = None, (among, subject)
+
+
+def chooses_among(field: forms.ModelChoiceField) -> bool:
+    """Whether it does so still: a form may have narrowed its list."""
+    return type(field._queryset) is SimpleLazyObject  # type: ignore[attr-defined]
 
 
 class PersonField(OneOf):

@@ -10,6 +10,8 @@ from django.utils.datastructures import MultiValueDict
 from django.utils.functional import cached_property
 
 from workflow.actors import Actor, Who, as_actor
+from workflow.among import Among
+from workflow.choosing import choose_among
 from workflow.door import act, lock
 from workflow.machine import Guard, Refused, Step, find_step
 from workflow.models import Machine, User
@@ -20,23 +22,36 @@ class ActionForm(forms.Form):
 
     `hidden` fields name the row acted upon (a plan item, a part line) in lists of rows. Of the
     fields in `says`, an empty form has what that row says now. A form that shows or hides fields
-    by what it finds is `shaped_by_subject`; of all others the class says what they ask.
+    by what it finds is `shaped_by_subject`; of all others the class says what they ask. `among`
+    names the lists that its fields choose from.
     """
 
     says: tuple[str, ...] = ()
     shaped_by_subject = False
+    among: dict[str, Among] = {}
 
     def __init__(self, *args: Any, subject: Any, actor: Actor, **kwargs: Any) -> None:
         self.subject = subject
         self.actor = actor
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
+        for name, among in self.among.items():
+            choose_among(self.fields[name], among, subject)  # type: ignore[arg-type]
         self.prepare()
+        self.prefill()
         if self.says and not self.is_bound:
             self._say()
 
     def prepare(self) -> None:
-        """Override to narrow choices and set defaults from the subject."""
+        """Override to shape the form by the subject: fields, what they let choose, their words."""
+
+    def prefill(self) -> None:
+        """Override to say what stands in a form that nobody has filled in yet."""
+
+    @classmethod
+    def is_the_same_for_all(cls) -> bool:
+        """Whether the class says all of what it asks, but for the lists of `among`."""
+        return cls.prepare is ActionForm.prepare
 
     def _say(self) -> None:
         """What the row acted upon says now stands in the form that changes it."""
@@ -53,21 +68,24 @@ class ActionForm(forms.Form):
     @classmethod
     def row_fields(cls) -> list[str]:
         """The hidden fields, which name the row acted upon."""
-        return [name for name, field in cls._declared().items() if field.widget.is_hidden]
+        return [name for name, field in cls.declared().items() if field.widget.is_hidden]
 
     @classmethod
     def asks(cls) -> bool:
         """Whether there is anything to fill in."""
-        return len(cls.row_fields()) < len(cls._declared())
+        return len(cls.row_fields()) < len(cls.declared())
 
     @classmethod
     def takes_files(cls) -> bool:
         """Whether it is sent as multipart."""
-        return any(field.widget.needs_multipart_form for field in cls._declared().values())
+        return any(field.widget.needs_multipart_form for field in cls.declared().values())
 
     @classmethod
-    def _declared(cls) -> dict[str, forms.Field]:
-        return cls.base_fields  # type: ignore[attr-defined,no-any-return]
+    def declared(cls) -> dict[str, forms.Field]:
+        """The fields that the class declares, in the order in which a form has them."""
+        fields: dict[str, forms.Field] = cls.base_fields  # type: ignore[attr-defined]
+        order = [*(cls.field_order or ()), *fields]
+        return {name: fields[name] for name in order if name in fields}
 
 
 class ReasonForm(ActionForm):

@@ -1,9 +1,16 @@
 """Tags of the request page."""
 
+from datetime import date, datetime
 from typing import Any
 
 from django import template
 from django.template.loader import get_template
+from django.utils.formats import date_format
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.timezone import localtime
+
+from requests_app.line import Stop
 
 register = template.Library()
 
@@ -19,6 +26,56 @@ def section(context: template.Context, part: Any) -> str:
     own = part.context(context["req"], context["user"])
     with context.push(**own):
         return _template(part.template).render(context)
+
+
+ANSWERS = {
+    True: mark_safe('<span class="chip chip-yes">Yes</span>'),  # noqa: S308 - words of ours
+    False: mark_safe('<span class="chip chip-no">No</span>'),  # noqa: S308
+    None: mark_safe('<span class="chip chip-open">Not known</span>'),  # noqa: S308
+}
+
+
+@register.filter
+def answered(value: bool | None) -> SafeString:
+    """Yes, no or not known, as a chip."""
+    return ANSWERS[value if value is None else bool(value)]
+
+
+@register.simple_tag
+def stops(line: list[Stop], req: Any) -> SafeString:
+    """The places of the process line: a dozen on every page, so they are put together here."""
+    likely = ""
+    forecast = getattr(req, "forecast", None)
+    if forecast and forecast.is_known and not forecast.is_past:
+        likely = f"likely {_day(forecast.p50_on)}"
+    return format_html_join("", STOP, (_stop(stop, req.is_open, likely) for stop in line))
+
+
+STOP = (
+    '<li class="{} lane-{}"{}>{}<span class="visually-hidden">: {}</span> <small>{}{}</small></li>'
+)
+CURRENT = mark_safe(' aria-current="step"')  # noqa: S308 - words of ours
+
+
+def _stop(stop: Stop, is_open: bool, likely: str) -> tuple[Any, ...]:
+    """What is said of one place: where it stands, since when or from when on, how often."""
+    mark = stop.mark if stop.mark in ("done", "here") else "ahead"
+    said = {"done": "done", "here": "it is here", "ahead": "ahead"}[mark]
+    note = {"next": "next", "maybe": "if charged"}.get(stop.mark, "")
+    if mark != "ahead":
+        note = ("since " if mark == "here" and is_open else "") + _day(stop.on)
+    elif stop.state == "closed" and likely:
+        note = likely
+    times = f", {stop.visits} times" if stop.visits > 1 else ""
+    current = CURRENT if mark == "here" else ""
+    return mark, stop.lane, current, stop.label, said, note, times
+
+
+def _day(value: date | None) -> str:
+    """A day of this page's zone: "2 Dec"."""
+    if isinstance(value, datetime):
+        value = localtime(value)
+    return date_format(value, "j M") if value else ""
 
 
 @register.filter

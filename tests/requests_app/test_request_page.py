@@ -217,10 +217,27 @@ def test_every_change_is_told_in_plain_words(office):
     request = to_pending(office)
     do(request, "change_priority", office.rep, impact="1", urgency="1", reason="The minister asks.")
     do(request, "reassign_representative", office.rep, representative=office.rep2.pk)
-    html = text_of(page(office.rep, request))
+    html = text_of(page(office.rep, request, changes=1))
     for words in ("Change priority", "The minister asks.", "Normal", "Critical", "Triage",
                   "Reassign representative", str(office.rep2)):  # fmt: skip
         assert words in html
+
+
+def test_every_change_comes_when_it_is_unfolded(office):
+    """X7: a page that nobody unfolds reads no history; without script a link unfolds it."""
+    request = to_pending(office)
+    do(request, "change_priority", office.rep, impact="1", urgency="1", reason="The minister asks.")
+    address = request.get_absolute_url()
+    folded = text_of(page(office.rep, request))
+    assert "The minister asks." not in folded
+    assert f'hx-get="{address}?changes=1"' in folded
+    assert f'href="{address}?changes=1#changes"' in folded
+    alone = as_user(office.rep).get(address, {"changes": 1}, headers={"HX-Request": "true"})
+    assert alone.status_code == 200
+    assert "The minister asks." in text_of(alone)
+    assert "<html" not in text_of(alone)
+    stranger = as_user(office.stranger)
+    assert stranger.get(address, {"changes": 1}, headers={"HX-Request": "true"}).status_code == 404
 
 
 def test_a_linked_request_that_one_may_not_see_is_only_a_reference(office):

@@ -1,32 +1,84 @@
 """The tag that shows an action: its form in place, or disabled with the sentence that blocks it."""
 
+from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
 from django import template
+from django.utils.safestring import SafeString, mark_safe
 
 from workflow.registry import ActionForm, Offer
-from workflow.templatetags.remembered import TOKEN, once
 
 register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
 def action(context: template.Context, offer: Offer | str | None, **options: Any) -> str:
-    """Render an offer: see `shown`. What has no form yet is drawn once for the same words."""
+    """Render an offer: see `shown`."""
     if not isinstance(offer, Offer):
         return ""
-    facts = shown(context, offer, **options)
-    drawing: Any = context.template
-    piece = drawing.engine.get_template("shared/_action.html")
-    if facts.get("form") is not None:
-        return str(piece.render(context.new({**facts, "csrf_token": context.get("csrf_token")})))
-    key = [(name, value) for name, value in facts.items() if name not in ("offer", "req")]
-    words = (offer.name, offer.blockers, offer.action.danger, offer.subject.state)
-    return once(
-        ("action", words, key),
-        context.get("csrf_token"),
-        lambda: piece.render(context.new({**facts, "csrf_token": TOKEN})),
+    return _drawn(context, shown(context, offer, **options))
+
+
+def _drawn(context: template.Context, facts: dict[str, Any]) -> SafeString:
+    """Its form, folded or in place, or its blockers. A page has dozens: they are put together here,
+    and only the fields of a form that is there are drawn by a template."""
+    offer, label, small = facts["offer"], escape(str(facts["label"])), facts["compact"]
+    size = " btn-sm" if small else ""
+    if offer.blockers:
+        why = "".join(f"<li>{escape(str(text))}</li>" for text in offer.blockers)
+        uid = escape(facts["uid"])
+        return mark_safe(  # noqa: S308 - what is not ours is escaped
+            f'<div class="blocked-action"><button type="button" class="btn{size}" disabled '
+            f'data-action="{offer.name}" aria-describedby="why-{uid}">{label}</button> '
+            f'<ul class="blockers" id="why-{uid}">{why}</ul></div>'
+        )
+    inline = " d-inline" if small and not facts["folded"] else ""
+    files = ' enctype="multipart/form-data"' if facts["multipart"] else ""
+    expect = [("csrfmiddlewaretoken", context.get("csrf_token") or ""), ("expect", facts["state"])]
+    form = (
+        f'<form method="post" action="{escape(facts["url"])}" data-action="{offer.name}" '
+        f'class="action{inline}"{files} novalidate>{_inputs(expect)}'
+        f"{_inputs([('next', facts['next'])]) if facts['next'] else ''}"
+        f"{_fetched(facts, label) or _fields(context, facts, label)}</form>"
+    )
+    if facts["folded"]:
+        danger = " btn-outline-danger" if offer.action.danger else ""
+        form = (
+            f'<details class="action-fold"{" open" if facts["open"] else ""}>'
+            f'<summary class="btn{size}{danger}">{label}</summary>{form}</details>'
+        )
+    return mark_safe(form)  # noqa: S308 - what is not ours is escaped
+
+
+def _fields(context: template.Context, facts: dict[str, Any], label: str) -> str:
+    """The fields of a form that is made, or the mere button of one that asks nothing."""
+    if facts["form"] is not None:
+        drawing: Any = context.template
+        piece = drawing.engine.get_template("shared/_action_fields.html")
+        return str(piece.render(context.new(facts)))
+    kind = " btn-primary" if facts["primary"] else ""
+    kind = " btn-danger" if facts["offer"].action.danger else kind
+    size = " btn-sm" if facts["compact"] else ""
+    button = f'<button type="submit" class="btn{size}{kind}">{label}</button>'
+    return f"{_inputs(facts['hidden'])}{button}"
+
+
+def _fetched(facts: dict[str, Any], label: str) -> str:
+    """Fields that come when the form is unfolded; without script, the link to a page with them."""
+    if not facts["fetched_from"]:
+        return ""
+    at = escape(facts["fetched_from"])
+    return (
+        f'{_inputs(facts["hidden"])}<div class="fetched" hx-get="{at}" '
+        'hx-trigger="toggle from:closest details once" hx-swap="outerHTML">'
+        f'<a href="{at}#form">{label}</a></div>'
+    )
+
+
+def _inputs(pairs: list[tuple[str, Any]]) -> str:
+    return "".join(
+        f'<input type="hidden" name="{name}" value="{escape(str(value))}">' for name, value in pairs
     )
 
 
@@ -74,6 +126,7 @@ def shown(
         "open": wanted or (form is not None and form.is_bound and bool(form.errors)),
         "fetched_from": _address(context, offer, row, compact) if fold and form is None else "",
         "req": subject,
+        "state": subject.state,
         "url": f"{subject.get_absolute_url()}actions/{offer.name}/",
         "next": next or context.get("action_next", ""),
     }

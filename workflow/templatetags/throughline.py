@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -37,6 +38,11 @@ def when(value: date | datetime | None) -> str:
     today = clock.today()
     if day == today:
         return _("today") + (f" {moment:%H:%M}" if moment else "")
+    return _when(day, today, get_language())
+
+
+@lru_cache(maxsize=2000)
+def _when(day: date, today: date, language: str | None) -> str:
     text = date_format(day, "D j M" if day.year == today.year else "D j M Y")
     return f"{text}, {_distance(today, day)}"
 
@@ -60,7 +66,15 @@ def _distance(today: date, day: date) -> str:
 @register.filter
 def moment(value: datetime | None) -> str:
     """A moment in full, for histories: "Tue 2 Dec 2026 14:05"."""
-    return date_format(timezone.localtime(value), "D j M Y H:i") if value else ""
+    if not value:
+        return ""
+    local = timezone.localtime(value)
+    return f"{_day(local.date(), get_language())} {local:%H:%M}"
+
+
+@lru_cache(maxsize=2000)
+def _day(day: date, language: str | None) -> str:
+    return date_format(day, "D j M Y")
 
 
 @register.filter
