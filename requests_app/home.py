@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import OuterRef
+from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -70,9 +70,11 @@ def _cap(in_groups: bool) -> int:
 
 def _booked(teams: Any, last: Any, cap: int) -> Any:
     """How many requests each of these teams has booked until a day."""
-    entries = records_of("schedule_entries").filter(
-        group=OuterRef("pk"), state="booked", first_day__lte=last, request__state=S.SCHEDULED
-    )
+    # looked up one by one: there are few, and many requests in this state elsewhere
+    state = Subquery(Request.objects.filter(pk=OuterRef("request")).order_by().values("state"))
+    entries = records_of("schedule_entries").annotate(stands=state).filter(
+        group=OuterRef("pk"), state="booked", first_day__lte=last, stands=S.SCHEDULED
+    )  # fmt: skip
     return teams.values_list("pk", HowMany(entries, cap))
 
 
@@ -101,12 +103,13 @@ class OwnWork:
     """
 
     def __init__(self, user: User, *, every: bool = False) -> None:
-        self.user, self._keys = user, OwnKeys(user)
+        self.user, self._keys = user, OwnKeys(user) if every else OwnKeys(user, 2 * CANDIDATES)
         keys = self._keys.tasks
         self._near = keys if every else keys[:CANDIDATES]
         self._read()
         if len(self.tasks) < SHOWN and len(self._near) < len(keys):
-            self._near = keys  # what comes first is others' turn: look further
+            self._keys = OwnKeys(user)  # what comes first is others' turn: look further
+            self._near = self._keys.tasks
             self._read()
 
     def _read(self) -> None:

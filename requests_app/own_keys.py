@@ -22,7 +22,7 @@ from requests_app.own_work import (
     with_people,
 )
 from requests_app.querysets import AmongKeys
-from requests_app.represented import MOST, OTHERS, represented
+from requests_app.represented import BESIDE, MOST, represented
 from requests_app.states import S
 from workflow import clock
 from workflow.models import User
@@ -60,7 +60,7 @@ def _sets(roles: Roles, own: dict[str, Any]) -> Sets:
         "teams": _ordered(
             requests.filter(_among("discoveries", team__user=person), state=S.DISCOVERY)
         ),
-        "others": _ordered(requests.filter(specialist=person), OTHERS),
+        "others": _ordered(requests.filter(specialist=person), MOST + BESIDE),
     }
     if represents:
         agencies = records_of("agency").order_by()
@@ -103,9 +103,12 @@ def _reading(roles: Roles) -> Reading:
 
 class OwnKeys:
     """The keys of what may wait for a person, in order; of what is theirs whoever's turn it is;
-    and the events about which notices failed. One statement, for a lead or a representative two."""
+    and the events about which notices failed. One statement, for a lead or a representative two.
 
-    def __init__(self, user: User) -> None:
+    No more than `most` may wait; who needs fewer does not have the others looked up.
+    """
+
+    def __init__(self, user: User, most: int = MOST) -> None:
         found = _reading(roles_of(user))(
             person=user.pk,
             groups=sorted(user.group_ids),
@@ -121,15 +124,15 @@ class OwnKeys:
         self.failed: list[int] = []
         if user.is_representative:
             keys["deputised"].append(user.pk)
-            theirs = represented(keys["deputised"], keys["agencies"], keys["nobodys"])
+            theirs = represented(keys["deputised"], keys["agencies"], keys["nobodys"], most)
             self.failed = [pk for pk, *_ in theirs.pop("failed")]
             others.append(theirs.pop("others"))
             first = theirs.pop("nobodys_tasks")
             others.append(theirs["represented"])  # where nothing is to be done about it yet
             found |= theirs
         tasks = [*_merged([first]), *_merged(list(found.values()))]
-        self.tasks = [] if user.is_auditor else list(dict.fromkeys(tasks))[:MOST]
-        self.others = _merged(others)[:OTHERS]
+        self.tasks = [] if user.is_auditor else list(dict.fromkeys(tasks))[:most]
+        self.others = _merged(others)[: most + BESIDE]
 
 
 def _merged(lists: list[list[Any]]) -> list[int]:

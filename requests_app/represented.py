@@ -15,12 +15,12 @@ from requests_app.states import OPEN
 from workflow import clock
 from workflow.statements import Statement, mark
 
-MOST, OTHERS, FAILED = 100, 111, 10
+MOST, BESIDE, FAILED = 100, 11, 10
 Key = tuple[int, bool, int, datetime | None, datetime]  # a row with what the rule looks at
 
 _NAMES = ("represented", "others", "nobodys_tasks", "review", "failed")
 _PERSONS, _AGENCIES, _NOBODYS = mark(list, 0), mark(list, 1), mark(list, 2)
-_TODAY, _REQUESTS = mark(date, 3), mark(int, 4)
+_TODAY, _REQUESTS, _MOST, _OTHERS = mark(date, 3), mark(int, 4), mark(int, 5), mark(int, 6)
 _OPEN = "state IN ({})".format(", ".join(f"'{state}'" for state in OPEN))
 _TURN = "CASE WHEN state IN ({}) THEN 0 ELSE 1 END".format(
     ", ".join(f"'{state}'" for state in REPRESENTATIVES_TURN)
@@ -33,13 +33,13 @@ _MINE = (
 )
 
 
-def _first(turn: int, most: int) -> str:
+def _first(turn: int) -> str:
     """The first whose turn is the representative's (0) or somebody else's (1)."""
     rows = (
         f"SELECT {KEY} FROM requests_app_request r "  # noqa: S608 - made of the names of states
         f"WHERE {_OPEN} AND {_TURN} = {turn} AND"
     )
-    rest = f"ORDER BY {RULE} LIMIT {most}"
+    rest = f"ORDER BY {RULE} LIMIT %s"
     return f"""
         SELECT DISTINCT {KEY} FROM (
             SELECT r.* FROM unnest(%s) k (id) CROSS JOIN LATERAL (
@@ -56,8 +56,8 @@ WITH due AS MATERIALIZED (
     SELECT {KEY}, representative_id, agency_id FROM requests_app_request
     WHERE review_on <= %s AND {_OPEN}
 )
-SELECT 0, {KEY} FROM ({_first(0, MOST)}) found
-UNION ALL SELECT 1, {KEY} FROM ({_first(1, OTHERS)}) found
+SELECT 0, {KEY} FROM ({_first(0)}) found
+UNION ALL SELECT 1, {KEY} FROM ({_first(1)}) found
 UNION ALL SELECT 2, {KEY} FROM (
     SELECT {KEY} FROM requests_app_request r WHERE {_OPEN} AND {_TURN} = 0
     AND state = 'triage' AND representative_id IS NULL AND {_MINE} ORDER BY {RULE} LIMIT {MOST}
@@ -73,26 +73,36 @@ UNION ALL SELECT 4, * FROM (
 ) found
 """  # noqa: S608 - the same
 _WHOSE = [_PERSONS, _AGENCIES, _NOBODYS]
+
+
+def _each(most: Any) -> list[Any]:
+    """The values of the first of each, in the order of the text."""
+    return [_PERSONS, most, _AGENCIES, most, _NOBODYS, most, most]
+
+
 _FOUND = Statement(
     _SQL,
-    [_TODAY, *_WHOSE, *_WHOSE, *_WHOSE, *_WHOSE, _REQUESTS, *_WHOSE],
-    (_PERSONS, _AGENCIES, _NOBODYS, _TODAY, _REQUESTS),
+    [_TODAY, *_each(_MOST), *_each(_OTHERS), *_WHOSE, *_WHOSE, _REQUESTS, *_WHOSE],
+    (_PERSONS, _AGENCIES, _NOBODYS, _TODAY, _REQUESTS, _MOST, _OTHERS),
     "own_represented",
 )
 
 
 def represented(
-    persons: list[int], agencies: list[int], nobodys: list[int]
+    persons: list[int], agencies: list[int], nobodys: list[int], most: int = MOST
 ) -> dict[str, list[Key]]:
     """The first by the rule: whose turn is the representative's, whose it is not, what nobody
     represents in triage, and what is to be looked at again; and the events about which somebody
     could not be told of late.
 
     `persons` are the representative and those they stand in for, `agencies` their own, `nobodys`
-    those that nobody represents. One statement, planned once for a connection.
+    those that nobody represents; `most` is how many of their turn are wanted. One statement,
+    planned once for a connection.
     """
     content_type = ContentType.objects.get_for_model(Request).pk
-    values: list[Any] = [persons, agencies, nobodys, clock.today(), content_type]
+    values: list[Any] = [
+        persons, agencies, nobodys, clock.today(), content_type, most, most + BESIDE,
+    ]  # fmt: skip
     found: dict[str, list[Key]] = {name: [] for name in _NAMES}
     for number, *key in _FOUND.run(values):
         found[_NAMES[number]].append(tuple(key))  # type: ignore[arg-type]
