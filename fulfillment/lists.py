@@ -128,10 +128,10 @@ class Work:
 
     @property
     def facts(self) -> Hashable:
-        """All that is shown of it beside its request."""
+        """All that is shown of it; its request is one that knows its own facts."""
         planned = (self.entry.first_day, self.entry.last_day) if self.entry else None
         items = ((i.title, i.by, i.state, i.estimate_hours, i.hours_spent) for i in self.items)
-        return (planned, self.req.spent, *items)
+        return (self.req.facts, planned, *items)
 
     @property
     def live(self) -> list[Any]:

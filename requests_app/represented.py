@@ -16,6 +16,7 @@ from workflow import clock
 from workflow.statements import Statement, mark
 
 MOST, BESIDE, FAILED = 100, 11, 10
+DUE = 1000  # in all of the office: those that are to be looked at again for longest
 Key = tuple[int, bool, int, datetime | None, datetime]  # a row with what the rule looks at
 
 _NAMES = ("represented", "others", "nobodys_tasks", "review", "failed")
@@ -54,7 +55,7 @@ def _first(turn: int) -> str:
 _SQL = f"""
 WITH due AS MATERIALIZED (
     SELECT {KEY}, representative_id, agency_id FROM requests_app_request
-    WHERE review_on <= %s AND {_OPEN}
+    WHERE review_on <= %s AND {_OPEN} ORDER BY review_on LIMIT {DUE}
 )
 SELECT 0, {KEY} FROM ({_first(0)}) found
 UNION ALL SELECT 1, {KEY} FROM ({_first(1)}) found

@@ -139,7 +139,7 @@ def _captured() -> Iterator[list[tuple[str, Any]]]:
     statements: list[tuple[str, Any]] = []
 
     def keep(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if sql.lstrip().startswith(("SELECT", "WITH", "(SELECT")):
+        if sql.lstrip().startswith(("SELECT", "WITH", "(SELECT", "EXECUTE")):
             statements.append((sql, params))
         return execute(sql, params, many, context)
 

@@ -63,7 +63,8 @@ kept = Kept()
 
 @register.filter
 def facts(row: Any) -> Hashable:
-    """All that was read of a row, with what was read beside it (agency, service, forecast)."""
+    """All that was read of a row, with what was read beside it (agency, service, forecast); of
+    rows that know their facts, one or many, these."""
     return _facts(row, set())
 
 
@@ -77,7 +78,9 @@ def _facts(value: Any, seen: set[int]) -> Hashable:
         return (*own, *beside)
     if isinstance(value, list | tuple):
         return tuple(_facts(one, seen) for one in value)
-    return repr(value) if isinstance(value, dict | set) else value
+    if isinstance(value, dict | set):
+        return repr(value)
+    return getattr(value, "facts", value)  # type: ignore[no-any-return]
 
 
 @register.tag
