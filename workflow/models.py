@@ -1,5 +1,6 @@
 """Who acts, what happened, and when the office works. Knows no domain."""
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pghistory
@@ -11,6 +12,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, models
 from django.utils.functional import cached_property
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from workflow import clock
@@ -145,6 +147,12 @@ class ApiCall(models.Model):
         return f"{self.user} {self.key}"
 
 
+@lru_cache(maxsize=500)
+def _labels(field: Any, language: str) -> dict[Any, str]:
+    """What the choices of a field are called in a language."""
+    return {value: str(label) for value, label in field.flatchoices}
+
+
 class Machine(models.Model):
     """What has a state that only the door moves. Subclasses declare `state` and their steps."""
 
@@ -158,6 +166,11 @@ class Machine(models.Model):
 
     class Meta:
         abstract = True
+
+    def _get_FIELD_display(self, field: Any) -> Any:  # noqa: N802 - Django's name
+        """Django reads the labels of all choices to say one of them; here they are read once."""
+        value = getattr(self, field.attname)
+        return _labels(field, get_language()).get(value, value)
 
     def stream(self) -> "Machine":
         """Whose history this belongs to: the request, or the thing itself."""

@@ -1,5 +1,6 @@
 """Filters that every page uses: dates as people say them, hours, money, form fields."""
 
+from bisect import bisect_right
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -24,8 +25,21 @@ register = template.Library()
 
 def _working_days(first: date, last: date) -> int:
     """Working days from `first` (not counted) to `last` of the standard week."""
-    days = (date.fromordinal(first.toordinal() + n) for n in range(1, (last - first).days + 1))
-    return sum(1 for day in days if STANDARD.on(day))
+    years = range(first.year, last.year + 1)
+    days = sum(len(_worked(year)) for year in years if year < last.year)
+    return days + _until(last) - _until(first)
+
+
+@lru_cache(maxsize=64)
+def _worked(year: int) -> list[int]:
+    """The working days of a year of the standard week, as ordinals."""
+    first, end = date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal()
+    return [n for n in range(first, end + 1) if STANDARD.on(date.fromordinal(n))]
+
+
+def _until(day: date) -> int:
+    """How many working days of its year are over with this day."""
+    return bisect_right(_worked(day.year), day.toordinal())
 
 
 @register.filter
