@@ -12,7 +12,7 @@ from asd.models import Agreement
 from requests_app import standing
 from requests_app.lookup import LookupField
 from requests_app.models import Request, RequestQuerySet
-from requests_app.querysets import FINISHED, UNASSIGNED
+from requests_app.querysets import FINISHED, UNASSIGNED, UNFINISHED_Q
 from requests_app.states import CLOSED_STATES, LANES, Kind, Priority, State
 from workflow.facets import Light
 from workflow.models import User
@@ -193,9 +193,10 @@ class RequestFilter(Light, django_filters.FilterSet):
 
     def by_status(self, queryset: RequestQuerySet, name: str, value: str) -> QuerySet[Request]:
         if value == "open":
-            # in the order by rule that order's own index says which are open
-            by_rule = self.form.cleaned_data.get("sort") == "first"
-            return queryset if by_rule else queryset.open()
+            given = self.form.cleaned_data
+            if given.get("sort") == "first":
+                return queryset  # that order's own index says which are open
+            return queryset.filter(UNFINISHED_Q) if given.get("q") else queryset.open()
         if value == "closed":
             return queryset.filter(state__in=CLOSED_STATES, archived_at__isnull=True)
         return queryset.filter(archived_at__isnull=False) if value == "archived" else queryset

@@ -19,7 +19,15 @@ from requests_app.digest_models import DigestDay
 from requests_app.mail_models import BlockedSender, InboundMessage, InboundRaw, Mailbox
 from requests_app.process import Process
 from requests_app.public_models import PendingFile, PendingIntake, PublicForm
-from requests_app.querysets import FINISHED, OPEN_Q, TURN, UNASSIGNED, WORDS, RequestQuerySet
+from requests_app.querysets import (
+    FINISHED,
+    OPEN_Q,
+    TURN,
+    UNASSIGNED,
+    UNFINISHED_Q,
+    WORDS,
+    RequestQuerySet,
+)
 from requests_app.report_models import ReportCount, ReportFigure
 from requests_app.states import (
     CLOSED_STATES,
@@ -89,7 +97,9 @@ class Request(Process, Clocked):
     submission_key = models.UUIDField(null=True, blank=True, unique=True, editable=False)
     title = models.CharField(max_length=160)
     description = models.TextField(max_length=20_000)
-    agency = models.ForeignKey("asd.Agency", models.PROTECT, related_name="requests")
+    agency = models.ForeignKey(  # the index request_agency begins with it
+        "asd.Agency", models.PROTECT, related_name="requests", db_index=False
+    )
     contact = models.ForeignKey("asd.Contact", models.PROTECT, related_name="requests")
     channel = models.CharField(max_length=16, choices=Channel, default=Channel.REPRESENTATIVE)
     needed_by = models.DateField(null=True, blank=True)
@@ -205,8 +215,13 @@ class Request(Process, Clocked):
                 condition=OPEN_Q & Q(paused_since__isnull=True),
             ),
             models.Index(
-                fields=["representative", "state", "due_at"],
+                fields=["representative", "state", "kind", "priority"],
                 name="request_representative",
+                condition=OPEN_Q,
+            ),
+            models.Index(
+                fields=["agency", "state", "kind", "priority"],
+                name="request_agency_state",
                 condition=OPEN_Q,
             ),
             # own work of a representative: by person and by agency, in the order of the rule
@@ -280,6 +295,7 @@ class Request(Process, Clocked):
                 condition=Q(archived_at__isnull=False),
             ),
             GinIndex(WORDS, name="request_words"),
+            GinIndex(WORDS, name="request_words_open", condition=UNFINISHED_Q),
             GinIndex(
                 fields=["title"],
                 opclasses=["gin_trgm_ops"],

@@ -2,16 +2,25 @@
 
 import re
 import unicodedata
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.postgres.expressions import ArraySubquery
-from django.contrib.postgres.search import SearchQuery, SearchVectorExact, SearchVectorField
+from django.contrib.postgres.search import (
+    SearchQuery,
+    SearchQueryCombinable,
+    SearchQueryField,
+    SearchVectorExact,
+    SearchVectorField,
+)
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, Value
+from django.db.models.lookups import Exact
 
 from requests_app.states import CLOSED_STATES, OPEN, S
+from workflow import clock
 from workflow.written import Written
 
 if TYPE_CHECKING:
@@ -21,6 +30,9 @@ if TYPE_CHECKING:
 OPEN_Q = Q(state__in=[str(s) for s in OPEN])
 # Where it stands in the list of all: the ended last, what nobody represents in triage on top (F4)
 FINISHED = models.Case(models.When(state__in=[str(s) for s in CLOSED_STATES], then=1), default=0)
+# By this alone, and not by the states as well: the database takes both for two conditions, and
+# expects a tenth of what there is.
+UNFINISHED_Q = Q(Exact(FINISHED, Value(0)))
 UNASSIGNED = models.Case(
     models.When(representative__isnull=True, state=str(S.TRIAGE), then=0), default=1
 )
@@ -29,6 +41,9 @@ REPRESENTATIVES_TURN = (
     S.TRIAGE, S.DISCOVERY, S.PARTS_MAINTENANCE, S.BILLING, S.CUSTOMER_NOTICE,
 )  # fmt: skip
 TURN = models.Case(models.When(state__in=[str(s) for s in REPRESENTATIVES_TURN], then=0), default=1)
+
+
+STRETCH = 30 * 24 * 3600  # seconds; a stretch of time by which the newest are found
 
 
 class Words(models.Func):
@@ -45,11 +60,23 @@ class Words(models.Func):
     )
 
     def as_sql(self, compiler: Any, connection: Any, *args: Any, **extra: Any) -> Any:
-        title, reference = (compiler.compile(e)[0] for e in self.get_source_expressions())
-        return self.template % {"title": title, "reference": reference}, []
+        columns = (compiler.compile(e)[0] for e in self.get_source_expressions())
+        names = ("title", "reference", "created_at")
+        return self.template % dict(zip(names, columns, strict=False)), []
 
 
-WORDS = Words("title", "reference")
+class DatedWords(Words):
+    """The same with the stretch of time in which it was created: the newest of many that have a
+    word are found without reading the others."""
+
+    template = (
+        f"{Words.template} || array_to_tsvector(ARRAY['@' || "
+        "floor(extract(epoch FROM (%(created_at)s AT TIME ZONE 'UTC')) "
+        f"/ {STRETCH})::bigint::text])"
+    )
+
+
+WORDS = DatedWords("title", "reference", "created_at")
 MOST_WORDS, LONGEST_WORD, SHORTEST_BEGINNING = 8, 40, 3
 
 
@@ -59,11 +86,29 @@ def words_of(text: str) -> list[str]:
     return [word[:LONGEST_WORD] for word in found[:MOST_WORDS]]
 
 
-def said(word: str) -> SearchVectorExact:
+class AsItIs(SearchQueryCombinable, models.Func):  # type: ignore[misc]
+    """A query of the very words that stand in the index, none of them taken apart."""
+
+    template = "(%(expressions)s)::tsquery"
+    output_field = SearchQueryField()
+
+
+def stretch_begin(before: int) -> datetime:
+    """When the stretch of time began that is so many before the present one."""
+    now = int(clock.now().timestamp()) // STRETCH
+    return datetime.fromtimestamp((now - before) * STRETCH, UTC)
+
+
+def said(word: str, since: datetime | None = None) -> SearchVectorExact:
     """Whether the title or the reference has this word, or one that begins so (of three letters
-    or more), as a condition."""
+    or more), as a condition; of what was created `since` the begin of a stretch of time."""
     term = f"'{word}':*" if len(word) >= SHORTEST_BEGINNING else f"'{word}'"
-    return SearchVectorExact(WORDS, SearchQuery(term, config="simple", search_type="raw"))
+    query: Any = SearchQuery(term, config="simple", search_type="raw")
+    if since is not None:
+        first, now = (int(at.timestamp()) // STRETCH for at in (since, clock.now()))
+        # a clock may be a little ahead of this one
+        query &= AsItIs(Value(" | ".join(f"'@{n}'" for n in range(first, now + 2))))
+    return SearchVectorExact(WORDS, query)
 
 
 class AmongKeys(models.Func):
