@@ -73,11 +73,12 @@ def _named(words: list[str]) -> list[dict[str, list[int]]]:
     any_word = Q()
     for word in words:
         any_word |= Q(name__icontains=word)
+    named: tuple[Any, Any] = (Agency, Contact)
     agencies, contacts = (
         model.objects.filter(any_word)
         .order_by("name")
         .values_list(Value(number, output_field=IntegerField()), "pk", "name")[:1000]
-        for number, model in enumerate((Agency, Contact))
+        for number, model in enumerate(named)
     )
     found = list(agencies.union(contacts, all=True))
     return [_near([row[1:] for row in found if row[0] == number], words) for number in (0, 1)]

@@ -10,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from requests_app import report_counting
+from requests_app.search import SHOWN
 from tests.factories import AgencyFactory, ContactFactory, Office, UserFactory
 from tests.walk import to_billing, to_cancelled, to_closed, to_customer_notice, to_pending
 from workflow import clock
@@ -61,6 +62,25 @@ def test_words_find_titles_agencies_and_contacts_that_one_may_see(office: Office
     hidden = signed_in(office.stranger).get("/search/", {"q": "bridge"}).content.decode()
     assert request.reference not in hidden
     assert "Nothing found" in hidden
+
+
+def test_the_newest_come_first_and_what_is_old_is_found_where_they_are_few(office: Office):
+    """What has a word is read no further back than it takes to fill the page."""
+    with clock.acting_at(clock.now() - timedelta(days=2000)):
+        old = office.request(title="Quiet lamp of old")
+    with clock.acting_at(clock.now() - timedelta(days=400)):
+        office.request(title="Quiet fan")
+    lately = [office.request(title="Loud fan") for _ in range(SHOWN + 1)]
+    client = signed_in(office.rep)
+    page = client.get("/search/", {"q": "quiet"}).content.decode()
+    assert page.index("Quiet fan") < page.index("Quiet lamp")
+    assert old.reference in client.get("/search/", {"q": "lamp"}).content.decode()
+    page = client.get("/search/", {"q": "fan"}).content.decode()
+    assert "There are more" in page
+    assert "Quiet fan" not in page
+    assert lately[-1].reference in page
+    by_agency = client.get("/search/", {"q": f"quiet {old.agency.name}"}).content.decode()
+    assert old.reference in by_agency
 
 
 @pytest.mark.parametrize(
