@@ -8,8 +8,9 @@ from django.db import transaction
 
 from discovery.models import Proposal
 from workflow import clock
+from workflow.acting import lock
 from workflow.actors import SYSTEM
-from workflow.door import advance, lock, record
+from workflow.door import advance, record
 from workflow.machine import Refused
 from workflow.worktime import STANDARD, add_working_days
 

@@ -7,8 +7,9 @@ from fulfillment import capacity
 from requests_app.models import Request
 from requests_app.states import S
 from workflow import clock
+from workflow.acting import lock
 from workflow.actors import SYSTEM
-from workflow.door import lock, record
+from workflow.door import record
 from workflow.models import Event
 
 NAME = "came_into_view"

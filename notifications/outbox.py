@@ -55,22 +55,24 @@ def enqueue(
         keys = [row.key for row in rows]
         said = set(Notice.objects.filter(key__in=keys).values_list("key", flat=True))
         rows = [row for row in rows if row.key not in said]
-    return _put_out(rows, suppressed=suppressed, key=key)
+    notices = Notice.objects.bulk_create(rows, ignore_conflicts=bool(key))
+    send_after_commit(notices)
+    return notices
 
 
-def enqueue_all(
+def notices_of(
     event: Any,
     told: Iterable[tuple[str, Iterable[Recipient], dict[str, Any]]],
     *,
     suppressed: bool = False,
 ) -> list[Notice]:
-    """Everything that one event promises, by one statement: template, to whom, and its facts."""
-    rows = [
+    """Everything that one event promises: template, to whom, and its facts. The door writes them
+    with the event, and has them sent by `send_after_commit`."""
+    return [
         row
         for template, recipients, context in told
         for row in _notices(event, template, recipients, context, suppressed=suppressed)
     ]
-    return _put_out(rows, suppressed=suppressed)
 
 
 def _notices(
@@ -100,12 +102,11 @@ def _notices(
     ]
 
 
-def _put_out(rows: list[Notice], *, suppressed: bool, key: str = "") -> list[Notice]:
-    notices = Notice.objects.bulk_create(rows, ignore_conflicts=bool(key))
-    if notices and not suppressed:
-        ids = [str(n.pk) for n in notices]
+def send_after_commit(notices: list[Notice]) -> None:
+    """When they are written a worker is nudged; what is suppressed is never sent."""
+    ids = [str(one.pk) for one in notices if one.state == Notice.State.QUEUED]
+    if ids:
         transaction.on_commit(lambda: nudge(ids), robust=True)
-    return notices
 
 
 def announce(

@@ -7,8 +7,9 @@ from requests_app.case import add_entry
 from requests_app.models import CaseEntry, Question, Request
 from requests_app.states import CLOSED_STATES
 from workflow import clock
+from workflow.acting import lock
 from workflow.actors import Actor
-from workflow.door import advance, consequence, lock, record
+from workflow.door import advance, consequence, record
 
 
 def ask(request: Request, *, by: Actor, question: str) -> Question:

@@ -19,8 +19,9 @@ from notifications.models import Notice
 from requests_app.archive_models import NoticeArchive
 from requests_app.models import Request, RequestQuerySet
 from workflow import clock
+from workflow.acting import lock
 from workflow.actors import SYSTEM, Actor
-from workflow.door import consequence, lock, record
+from workflow.door import consequence, record
 from workflow.models import Event, User
 
 FINAL = (Notice.State.SENT, Notice.State.SUPPRESSED)  # nothing happens to these any more

@@ -12,8 +12,9 @@ from requests_app.models import Case, Request
 from requests_app.states import Level, priority_of
 from requests_app.tracking import make_token
 from workflow import clock
+from workflow.acting import act, hold
 from workflow.actors import Actor
-from workflow.door import act, hold, record
+from workflow.door import record
 from workflow.models import User, next_numbers, reference_of
 
 

@@ -15,8 +15,9 @@ from requests_app.models import LinkAsked, Request
 from requests_app.onboarding import one_at_a_time
 from requests_app.public_models import network_of
 from workflow import clock
+from workflow.acting import lock
 from workflow.actors import SYSTEM
-from workflow.door import lock, record
+from workflow.door import record
 
 HOUR = timedelta(hours=1)
 KEPT = timedelta(days=2)

@@ -13,7 +13,8 @@ from requests_app.files import store
 from requests_app.filters import near_names
 from requests_app.intake import take_in
 from requests_app.models import Request
-from workflow.door import act, record
+from workflow.acting import act
+from workflow.door import record
 from workflow.models import User
 
 CODE_LENGTH = 20

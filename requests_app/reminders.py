@@ -9,8 +9,9 @@ from django.utils import timezone
 from requests_app.answers import waits_for_customer
 from requests_app.models import Question, QuestionReminder, Request
 from workflow import clock
+from workflow.acting import lock
 from workflow.actors import SYSTEM
-from workflow.door import lock, record
+from workflow.door import record
 from workflow.worktime import Hours, add_working_days, hours_of
 
 

@@ -10,8 +10,9 @@ from notifications.outbox import resend
 from requests_app.models import Request, Watcher
 from requests_app.states import State
 from requests_app.who import car
+from workflow.acting import lock
 from workflow.actors import SYSTEM, Actor
-from workflow.door import lock, record
+from workflow.door import record
 from workflow.machine import guard
 from workflow.models import User
 from workflow.registry import ActionForm, action

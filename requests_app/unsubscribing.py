@@ -9,8 +9,8 @@ from django.db import transaction
 from notifications.links import opener
 from requests_app import customer_actions
 from requests_app.models import Watcher
+from workflow.acting import lock
 from workflow.actors import Actor, as_actor, customer
-from workflow.door import lock
 
 if TYPE_CHECKING:
     from requests_app.models import Request

@@ -2,22 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import connection, models, transaction
+from django.db import models
 
-from notifications.outbox import enqueue_all
+from notifications.outbox import notices_of, send_after_commit
 from workflow import clock, together
+from workflow.acting import act, held, lock, owe
 from workflow.actors import Actor, as_actor
 from workflow.machine import Refused, Step, find_step
 from workflow.models import Event, Machine, User
-from workflow.written import Written
 
 M = TypeVar("M", bound=Machine)
 Consequence = Callable[[Any, Actor, dict[str, Any]], None]
@@ -43,111 +41,6 @@ def consequence(*steps: str, order: int) -> Callable[[Consequence], Consequence]
 def consequences_of(step: str) -> list[Consequence]:
     """What else happens in the transaction of this step, in order."""
     return [run for _, run in _consequences.get(step, [])]
-
-
-class Act:
-    """What one act of somebody holds until its transaction ends: the rows locked, by model and key.
-
-    Whoever asks for one of them again gets the same, with what was read with it.
-    """
-
-    def __init__(self) -> None:
-        self.rows: dict[tuple[type[models.Model], Any], Machine] = {}
-
-    def forget_written(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        """Before each statement: what was read of a table that is written counts no more."""
-        if sql.startswith("ROLLBACK"):
-            self.let_go()
-        for row in self.rows.values():
-            together.forget(row, sql)
-        return execute(sql, params, many, context)
-
-    def let_go(self) -> None:
-        """Nobody watches any more what is written, or a part was undone."""
-        for row in self.rows.values():
-            together.forget_all(row)
-        self.rows.clear()
-
-
-_locks: dict[type[Machine], Written] = {}
-_act: ContextVar[Act | None] = ContextVar("act", default=None)
-
-
-@contextmanager
-def act() -> Iterator[None]:
-    """The transaction of one act: all of it or nothing. Within another it is a part of that one.
-
-    What goes wrong in a part ends the whole, unless the caller wraps it in an `atomic` of its own;
-    then the rows are read anew.
-    """
-    outer = _act.get()
-    if outer is not None:
-        try:
-            with transaction.atomic(savepoint=False):
-                yield
-        except BaseException:
-            outer.let_go()
-            raise
-        return
-    own = Act()
-    token = _act.set(own)
-    try:
-        with transaction.atomic(), connection.execute_wrapper(own.forget_written):
-            yield
-    finally:
-        own.let_go()
-        _act.reset(token)
-
-
-def lock(subject: M) -> M:
-    """The fresh row, locked; the request it belongs to is locked first, so nobody deadlocks.
-
-    In an act the request is locked once, and what steps need is read with it: rows of that set
-    are as fresh as its lock.
-    """
-    root = subject.stream()
-    top = _lock_root(root)
-    if root is subject:
-        return top  # type: ignore[return-value]
-    if together.has_at_hand(top, subject):
-        return subject
-    row = _locked(subject)
-    for key in row._meta.concrete_fields:
-        if key.related_model is type(top) and getattr(row, key.attname) == top.pk:
-            key.set_cached_value(row, top)  # type: ignore[attr-defined]
-    return row
-
-
-def _locked(row: M) -> M:
-    """By a statement that is written once for each model. Raises DoesNotExist."""
-    model = type(row)
-    if model not in _locks:
-        rows = model._base_manager.select_for_update(of=("self",))
-        _locks[model] = Written(lambda pk: rows.filter(pk=pk))
-    found: list[M] = _locks[model].instances(pk=row.pk)
-    if not found:
-        raise model.DoesNotExist
-    return found[0]
-
-
-def hold(row: M) -> M:
-    """The act keeps a row that is locked, or that it has just made and nobody else can know."""
-    now = _act.get()
-    if now is not None:
-        together.read_for_step(row)
-        now.rows[type(row), row.pk] = row
-    return row
-
-
-def _lock_root(root: Machine) -> Machine:
-    held: Machine | None = _held(root)
-    return hold(_locked(root)) if held is None else held
-
-
-def _held(root: Machine) -> Any:
-    """The row as this act has it locked; None where it has not."""
-    now = _act.get()
-    return now.rows.get((type(root), root.pk)) if now is not None else None
 
 
 def advance(subject: M, step: str, *, by: User | Actor, reason: str = "", **facts: Any) -> M:
@@ -251,7 +144,7 @@ def record(
         facts=_plain(facts or {}),
         public=public,
     )
-    subject = _held(subject) or subject
+    subject = held(subject) or subject
     before = _fields(subject)
     for field, value in (sets or {}).items():
         setattr(subject, field, value)
@@ -263,7 +156,7 @@ def _write_down(
 ) -> Event:
     """The event joins its history, rows are saved as they are by now, notices are promised."""
     root = subject.stream()
-    root = _held(root) or root
+    root = held(root) or root
     event.stream_type, event.stream_id = ContentType.objects.get_for_model(root), root.pk
     event.subject_type, event.subject_id = ContentType.objects.get_for_model(subject), subject.pk
     event.actor, event.actor_kind, event.actor_name = actor.user, actor.kind, actor.name
@@ -277,11 +170,14 @@ def _write_down(
             _follow(root, event, _fields(root))
     _chain(root, event)
     told = {template: subject.recipients(template, event) for template in tell}
-    enqueue_all(
+    notices = notices_of(
         event,
         [(t, people, subject.notice_context(t, event)) for t, people in told.items() if people],
         suppressed=clock.in_the_past(),
     )
+    for notice in notices:
+        owe(notice)
+    send_after_commit(notices)
     return event
 
 
@@ -298,7 +194,7 @@ def _follow(root: Machine, event: Event, before: dict[str, Any]) -> None:
 def _save(row: Machine, before: dict[str, Any]) -> None:
     changed = [name for name, value in _fields(row).items() if value != before[name]]
     if changed:
-        row.save(update_fields=changed)
+        owe(row, changed)
 
 
 def _chain(root: Machine, event: Event) -> None:
@@ -307,7 +203,7 @@ def _chain(root: Machine, event: Event) -> None:
     event.number, event.previous_digest = (last[0] + 1, last[1]) if last else (1, "")
     event.digest = digest_of(event)
     before = together.read_with(root, "history")
-    event.save(force_insert=True)
+    owe(event)
     if "_meanwhile" in root.__dict__:
         root.__dict__["_meanwhile"].append(event)
     if before is not None:

@@ -9,10 +9,10 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.utils.datastructures import MultiValueDict
 from django.utils.functional import cached_property
 
+from workflow.acting import act, lock
 from workflow.actors import Actor, Who, as_actor
 from workflow.among import Among
 from workflow.choosing import choose_among
-from workflow.door import act, lock
 from workflow.machine import Guard, Refused, Step, find_step
 from workflow.models import Machine, User
 

@@ -7,7 +7,6 @@ Nothing here is kept beyond the instance that it was read for: who locks a row r
 what a step has at hand is forgotten as soon as a table that it was read from is written.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -24,8 +23,6 @@ Make = Callable[["Marks"], models.QuerySet[Any]]
 
 _sets: dict[str, dict[str, Make]] = {}
 _at_hand: dict[str, dict[str, Make]] = {}
-# a statement that writes, perhaps behind one that says in whose name
-WRITES = re.compile(r'(?:^|; )(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)"?')
 
 
 @dataclass(frozen=True)
@@ -131,14 +128,13 @@ def has_at_hand(subject: models.Model, row: models.Model) -> bool:
     return any(row is one for rows in subject.__dict__["_read_with"].values() for one in rows)
 
 
-def forget(subject: models.Model, sql: str) -> None:
-    """A statement is about to run: what was read of the tables that it writes does not count any
-    more, and is asked for anew by whoever wants it."""
-    written = WRITES.search(sql) if "_read_for" in subject.__dict__ else None
-    if written is None or written[1] == subject._meta.db_table:
+def forget(subject: models.Model, table: str) -> None:
+    """A table is about to be written: what was read of it does not count any more, and is asked
+    for anew by whoever wants it."""
+    if "_read_for" not in subject.__dict__ or table == subject._meta.db_table:
         return
     for part in _step_statement(subject._meta.label_lower).sets.parts:
-        if written[1] in part.tables:
+        if table in part.tables:
             _drop(subject, part.name.partition("__")[0])
 
 

@@ -18,8 +18,9 @@ from requests_app.models import Request
 from requests_app.states import S
 from requests_app.who import lead
 from workflow import clock
+from workflow.acting import lock
 from workflow.actors import SYSTEM, Actor, as_actor
-from workflow.door import advance, lock, record
+from workflow.door import advance, record
 from workflow.machine import Refused, guard
 from workflow.registry import action
 

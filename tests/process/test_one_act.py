@@ -12,7 +12,8 @@ from requests_app.models import Request, Watcher
 from requests_app.states import S
 from tests import walk
 from tests.factories import ContactFactory, Office
-from workflow.door import act, advance, digest_of, lock, record
+from workflow.acting import act, lock
+from workflow.door import advance, digest_of, record
 from workflow.machine import Refused
 
 

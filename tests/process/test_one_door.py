@@ -106,7 +106,7 @@ def test_only_the_door_writes_events_and_promises_notices() -> None:
     for path, tree in sources():
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.module == "notifications.outbox":
-                promises = {"enqueue", "enqueue_all"} & {a.name for a in node.names}
+                promises = {"enqueue", "notices_of"} & {a.name for a in node.names}
                 assert not promises or str(path) == "workflow/door.py", path
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Event":
                 if not node.keywords:
