@@ -28,6 +28,7 @@ from requests_app.states import CLOSED_STATES, OPEN, Kind, OutOf, S, State, prio
 from requests_app.triage import recommend, scope_of, standard_from
 from requests_app.who import any_representative, car, member, staff
 from workflow import clock
+from workflow.acting import owe
 from workflow.actors import Actor
 from workflow.door import advance, consequence, record
 from workflow.machine import guard
@@ -103,7 +104,7 @@ def triage(
     if decided in Kind.values and service.provider_group_id is None:
         raise ValidationError({"service": f"{service} has no provider group yet."})
     before = request.triage_decisions.all()  # type: ignore[attr-defined]
-    decision_made = TriageDecision.objects.create(
+    decision_made = TriageDecision(
         request=request,
         pass_number=request.pass_number,
         checklist=checklist,
@@ -117,6 +118,7 @@ def triage(
         by=by.person,
         at=clock.now(),
     )
+    owe(decision_made)
     put(request, "triage_decisions", [*before, decision_made])
     _keep_decision(request, by, decided, service, override_reason)
     return _route(request, by, decided, override_reason or table.why)

@@ -7,7 +7,7 @@ from requests_app.case import add_entry
 from requests_app.models import CaseEntry, Question, Request
 from requests_app.states import CLOSED_STATES
 from workflow import clock
-from workflow.acting import lock
+from workflow.acting import lock, pay
 from workflow.actors import Actor
 from workflow.door import advance, consequence, record
 
@@ -38,6 +38,7 @@ def answer(request: Request, *, by: Actor, text: str, files: Iterable[Any] = ())
     """
     row, uploads = lock(request), list(files)
     entry = add_entry(row, text, by=by, public=True, files=uploads)
+    pay()
     waiting = Question.objects.filter(request=row).waiting()
     answered = waiting.update(closed_at=clock.now(), answer=entry)
     told = "customer_answered" if answered else "customer_wrote"

@@ -14,8 +14,17 @@ from requests_app.clock_models import Escalation, TargetDefault
 from requests_app.hanging import REQUEST
 from requests_app.models import Request
 from workflow.models import Calendar, CalendarException, Event, User, WorkingHours
-from workflow.together import Marks, at_hand
+from workflow.together import Marks, asks_for, at_hand
 
+# who is concerned; the clock; whom the customers' notices go to
+PEOPLE = (
+    "agency", "contact", "service", "provider_group", "representative", "specialist", "last_event",
+)  # fmt: skip
+CLOCK = (
+    "history", "escalations", "target_defaults", "covered", "calendars", "calendars__hours",
+    "calendars__exceptions",
+)  # fmt: skip
+TOLD = ("tokens", "watchers")
 GROUPS: Any = Request._meta.get_field("provider_group").related_model
 
 
@@ -105,3 +114,13 @@ def _calendars_of(about: Marks) -> Q:
 def _tokens(about: Marks) -> QuerySet[Any]:
     tokens = TrackingToken.objects.filter(request=about.pk, revoked_at__isnull=True)
     return tokens.order_by("-expires_at")
+
+
+asks_for(REQUEST, ["take_in"], *PEOPLE, *CLOCK)
+asks_for(
+    REQUEST, ["triage"], *PEOPLE, *CLOCK, *TOLD, "triage_decisions", "agency__agreements", "leads",
+    "schedule_entries",
+)  # fmt: skip
+asks_for(REQUEST, ["comment"], *PEOPLE, *CLOCK, *TOLD, "case")
+asks_for(REQUEST, ["hold"], *PEOPLE, *CLOCK, *TOLD, "questions", "schedule_entries")
+asks_for(REQUEST, ["change_priority", "reassign_representative"], *PEOPLE, *CLOCK)

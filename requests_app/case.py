@@ -1,11 +1,13 @@
 """Writing on the case: updates by people, and what closing and reopening do to it."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from requests_app.files import store
-from requests_app.models import Case, CaseEntry, Request
+from requests_app.models import CaseEntry, Request
 from workflow import clock
+from workflow.acting import owe
 from workflow.actors import Actor, as_actor
 from workflow.models import User
 
@@ -16,11 +18,11 @@ def add_entry(
     *,
     by: User | Actor,
     public: bool,
-    files: Iterable[Any] = (),
+    files: Sequence[Any] = (),
 ) -> CaseEntry:
     """An update on the case with its files, public or internal (X6, F8)."""
     actor = as_actor(by)
-    entry = CaseEntry.objects.create(
+    entry = CaseEntry(
         case=request.case,
         text=text,
         public=public,
@@ -29,6 +31,10 @@ def add_entry(
         from_customer=actor.kind == "customer",
         at=clock.now(),
     )
+    if files:
+        entry.save()
+    else:
+        owe(entry)
     for upload in files:
         store(request, upload, by=actor, public=public, entry=entry)
     return entry
@@ -36,9 +42,14 @@ def add_entry(
 
 def close_case(request: Request) -> None:
     """The case ends with its request (F8)."""
-    Case.objects.filter(request=request).update(closed_at=clock.now())
+    _set_closed(request, clock.now())
 
 
 def reopen_case(request: Request) -> None:
     """The case goes on with its request (X3)."""
-    Case.objects.filter(request=request).update(closed_at=None)
+    _set_closed(request, None)
+
+
+def _set_closed(request: Request, moment: datetime | None) -> None:
+    request.case.closed_at = moment
+    owe(request.case, ["closed_at"])

@@ -7,6 +7,8 @@ the lower one it passed unseen is written down with it and not sent any more.
 
 import logging
 import time
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -93,11 +95,15 @@ def escalate(seconds: float = SECONDS) -> int:
     return count
 
 
-def mark_overdue(rows: Any) -> None:
-    """Whatever of these is overdue by now is marked so, that the rule puts it first (F4).
+def unmarked(rows: Any, now: datetime) -> Any:
+    """The keys of those of these rows that are overdue by this moment and not marked so, locked."""
+    late = rows.filter(late_q(now=now), overdue=False).order_by("pk")
+    return late.select_for_update(skip_locked=True, of=("self",)).values_list("pk")
+
+
+def mark_overdue(keys: Iterable[tuple[int]]) -> None:
+    """Whatever is overdue by now is marked so, that the rule puts it first (F4).
 
     The beat does it too; whoever takes the next request does not wait for the beat.
     """
-    unmarked = rows.filter(late_q(), overdue=False).order_by("pk")
-    locked = unmarked.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)
-    Request.objects.filter(pk__in=list(locked)).update(overdue=True)
+    Request.objects.filter(pk__in=[pk for (pk,) in keys]).update(overdue=True)

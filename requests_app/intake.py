@@ -12,10 +12,11 @@ from requests_app.models import Case, Request
 from requests_app.states import Level, priority_of
 from requests_app.tracking import make_token
 from workflow import clock
-from workflow.acting import act, hold
+from workflow.acting import act, hold, owe
 from workflow.actors import Actor
 from workflow.door import record
 from workflow.models import User, next_numbers, reference_of
+from workflow.together import put
 
 
 def take_in(
@@ -69,22 +70,23 @@ def take_in(
 
 def _write(by: User | Actor, **fields: Any) -> Request:
     with act():
-        request, case, token = next_numbers(
-            "reference_req", "reference_case", "requests_app_trackingtoken_id_seq"
-        )
+        pk, request, case, token = next_numbers(
+            "requests_app_request_id_seq", "reference_req", "reference_case",
+            "requests_app_trackingtoken_id_seq",
+        )  # fmt: skip
         made = Request(
+            pk=pk,
             reference=reference_of("REQ", request),
             taken_in_by=by if isinstance(by, User) else by.person,
             created_at=clock.now(),
             state_since=clock.now(),
             **fields,
         )
-        made.save(force_insert=True)
-        Case.objects.create(
-            request=made, reference=reference_of("CASE", case), opened_at=made.created_at
-        )
-        make_token(made, made.contact, pk=token)
-        _tell(hold(made), by)
+        hold(made, "take_in", new=True)
+        owe(made)
+        owe(Case(request=made, reference=reference_of("CASE", case), opened_at=made.created_at))
+        put(made, "tokens", [make_token(made, made.contact, pk=token)])
+        _tell(made, by)
         return made
 
 

@@ -414,7 +414,7 @@ class Request(Process, Clocked):
     @property
     def triage(self) -> "TriageDecision | None":
         """The last triage decision of this pass."""
-        return max(self._of_this_pass("triage_decisions"), key=lambda d: d.pk, default=None)
+        return next(iter(reversed(self._of_this_pass("triage_decisions"))), None)
 
     @cached_property
     def has_sla(self) -> bool:

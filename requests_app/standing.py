@@ -17,9 +17,9 @@ def running_q(prefix: str = "") -> Q:
     return Q(**{f"{prefix}closed_at__isnull": True, f"{prefix}paused_since__isnull": True})
 
 
-def late_q(prefix: str = "") -> Q:
-    """Past its due moment with the clock running."""
-    return running_q(prefix) & Q(**{f"{prefix}due_at__lt": clock.now()})
+def late_q(prefix: str = "", now: datetime | None = None) -> Q:
+    """Past its due moment with the clock running, by now or by the moment given."""
+    return running_q(prefix) & Q(**{f"{prefix}due_at__lt": now or clock.now()})
 
 
 def at_risk_q(prefix: str = "") -> Q:

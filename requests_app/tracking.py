@@ -21,6 +21,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from notifications.links import opener
 from requests_app.case_models import TrackingToken
 from workflow import clock
+from workflow.acting import owe
 from workflow.models import next_numbers
 from workflow.together import put, read_with
 
@@ -66,7 +67,7 @@ def make_token(request: "Request", contact: "Contact", pk: int) -> TrackingToken
         pk=pk, request=request, contact=contact, expires_at=clock.now() + lifetime()
     )
     made.digest = _digest(_secret(made))
-    made.save(force_insert=True)
+    owe(made)
     return made
 
 

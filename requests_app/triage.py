@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from asd.models import Agreement, CoveredService
 from workflow import clock
+from workflow.statements import AmongValues
 from workflow.together import read_with
+from workflow.written import Written
 
 if TYPE_CHECKING:
     from requests_app.models import Request
@@ -21,6 +23,13 @@ CHECKLIST: tuple[tuple[str, str], ...] = (
     ("no_sla_change", "The SLA need not change"),
     ("pre_approved", "The provider group has approved this sort of request beforehand"),
     ("target", "There is a predefined target for it"),
+)
+
+
+_LINES = Written(
+    lambda agreements, service: CoveredService.objects.filter(
+        AmongValues("agreement", agreements), service=service
+    ).select_related("agreement")
 )
 
 
@@ -132,8 +141,7 @@ def _covered(request: "Request", service: Any, agreements: list[Agreement]) -> l
     if read is not None:
         counting = {agreement.pk for agreement in agreements}
         return [line for line in read if line.agreement_id in counting]
-    lines = CoveredService.objects.filter(agreement__in=agreements, service=service)
-    return list(lines.select_related("agreement"))
+    return _LINES.instances(agreements=[one.pk for one in agreements], service=service.pk)
 
 
 def _why_none(agreements: list[Agreement], day: date) -> str:

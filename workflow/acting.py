@@ -115,14 +115,23 @@ def owe(row: models.Model, names: Iterable[str] | None = None) -> None:
         now.owe(row, names)
 
 
-def lock(subject: M) -> M:
+def pay() -> None:
+    """Write at once what is owed: for whoever needs the key of a new row."""
+    now = _act.get()
+    if now is not None:
+        now.pay()
+
+
+def lock(subject: M, step: str = "") -> M:
     """The fresh row, locked; the request it belongs to is locked first, so nobody deadlocks.
 
-    In an act the request is locked once, and what steps need is read with it: rows of that set
-    are as fresh as its lock.
+    In an act the request is locked once, and what this step needs (where none is named: any step)
+    is read with it: rows of that set are as fresh as its lock.
     """
     root = subject.stream()
-    top = _lock_root(root)
+    top: Machine | None = held(root)
+    if top is None:
+        top = hold(_locked(root), step)
     if root is subject:
         return top  # type: ignore[return-value]
     if together.has_at_hand(top, subject):
@@ -139,25 +148,21 @@ def _locked(row: M) -> M:
     model = type(row)
     if model not in _locks:
         rows = model._base_manager.select_for_update(of=("self",))
-        _locks[model] = Written(lambda pk: rows.filter(pk=pk))
+        _locks[model] = Written(lambda pk: rows.filter(pk=pk), planned=True)
     found: list[M] = _locks[model].instances(pk=row.pk)
     if not found:
         raise model.DoesNotExist
     return found[0]
 
 
-def hold(row: M) -> M:
-    """The act keeps a row that is locked, or that it has just made and nobody else can know."""
+def hold(row: M, step: str = "", *, new: bool = False) -> M:
+    """The act keeps a row that is locked, or a `new` one that nobody else can know, with what this
+    step needs."""
     now = _act.get()
     if now is not None:
-        together.read_for_step(row)
+        together.read_for_step(row, step, new=new)
         now.rows[type(row), row.pk] = row
     return row
-
-
-def _lock_root(root: Machine) -> Machine:
-    found: Machine | None = held(root)
-    return hold(_locked(root)) if found is None else found
 
 
 def held(root: Machine) -> Any:

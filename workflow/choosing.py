@@ -149,12 +149,14 @@ class OneOf(forms.ModelChoiceField):
         self.kind, self.about = KINDS[self._lookup], ""
         self._first: list[Any] | None = None
         self._among: tuple[Among, Any] | None = None
+        self._asked: tuple[Any, Any] = ("", None)  # a key, and its row
         super().__init__(queryset, **kwargs)
         self._tie()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "OneOf":
         copied: Any = super().__deepcopy__(memo)
         copied._first = copied._among = None
+        copied._asked = ("", None)
         copied._tie()
         return copied  # type: ignore[no-any-return]
 
@@ -164,6 +166,7 @@ class OneOf(forms.ModelChoiceField):
 
     def _set_queryset(self, queryset: Any) -> None:
         self._first = self._among = None
+        self._asked = ("", None)
         super()._set_queryset(queryset)  # type: ignore[misc]
 
     queryset = property(forms.ModelChoiceField._get_queryset, _set_queryset)  # type: ignore[attr-defined,assignment]
@@ -198,7 +201,9 @@ class OneOf(forms.ModelChoiceField):
 
     def to_python(self, value: Any) -> Any:
         if not isinstance(value, Typed):
-            return super().to_python(value)
+            if value != self._asked[0]:
+                self._asked = (value, super().to_python(value))
+            return self._asked[1]
         text = " ".join(value.split())
         if not text:
             return None
@@ -258,6 +263,7 @@ def choose_among(chosen: forms.ModelChoiceField, among: Among, subject: Any) -> 
     field.widget.choices = field.choices
     if isinstance(field, OneOf):
         field._first, field._among = None, (among, subject)
+        field._asked = ("", None)
 
 
 def chooses_among(field: forms.ModelChoiceField) -> bool:

@@ -52,7 +52,7 @@ def advance(subject: M, step: str, *, by: User | Actor, reason: str = "", **fact
     """
     actor = as_actor(by)
     with act():
-        row = lock(subject)
+        row = lock(subject, step)
         declared = find_step(row, step)
         if declared is None:
             raise Refused(

@@ -340,7 +340,7 @@ def perform(
     """
     actor = as_actor(by)
     with act():
-        row = lock(subject)
+        row = lock(subject, name)
         if not exists(row, name):
             raise LookupError(name)
         made = find(row, name)

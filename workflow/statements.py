@@ -141,6 +141,7 @@ class Instances:
     converts: list[Convert | None]
     tables: frozenset[str]
     keys: frozenset[str] = frozenset()
+    of_itself: bool = False
 
     def made(self, rows: list[list[Any]]) -> list[Any]:
         return [self.shape.instance(_converted(values, self.converts)) for values in rows]

@@ -10,6 +10,7 @@ what a step has at hand is forgotten as soon as a table that it was read from is
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import count
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
@@ -21,8 +22,10 @@ from workflow.statements import Many, Statement, many, mark
 
 Make = Callable[["Marks"], models.QuerySet[Any]]
 
+_numbers = count(1)
 _sets: dict[str, dict[str, Make]] = {}
 _at_hand: dict[str, dict[str, Make]] = {}
+_asked_for: dict[tuple[str, str], frozenset[str]] = {}
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,13 @@ def at_hand(model: str, name: str) -> Callable[[Make], Make]:
     return register
 
 
+def asks_for(model: str, steps: Iterable[str], *sets: str) -> None:
+    """These steps of a model ask for these sets: no others are read with the lock for them. What
+    one of them looks up all the same it asks the database for; any other step has every set."""
+    for step in steps:
+        _asked_for[model, step] = frozenset(sets)
+
+
 def _declare(sets: dict[str, dict[str, Make]], model: str, name: str, make: Make) -> None:
     many = sets.setdefault(model, {})
     if name in many:
@@ -97,28 +107,40 @@ def is_read(subject: models.Model) -> bool:
 
 def read(subject: models.Model) -> None:
     """Read everything that hangs on the subject: for a page, never for a change."""
-    _hand_over(subject, _statement(subject._meta.label_lower).run(subject))
+    found = _statement(subject._meta.label_lower).run(subject)
+    subject.__dict__["_read_with"] = found
+    _hand_over(subject, found)
 
 
-def read_for_step(subject: models.Model) -> None:
-    """Read what a step needs with the subject, which is locked; `forget` keeps it true."""
-    statement = _step_statement(subject._meta.label_lower)
-    if not statement.sets.parts:
+def read_for_step(subject: models.Model, step: str = "", *, new: bool = False) -> None:
+    """Read what this step needs with the subject, which is locked; `forget` keeps it true. Nothing
+    hangs on a `new` one that is not written yet: only what it belongs to is read."""
+    model = subject._meta.label_lower
+    if model not in _at_hand:
         return
+    wanted = _asked_for.get((model, step), frozenset(_at_hand[model]))
+    nothing = _hang_on_itself(model) if new else frozenset()
+    subject.__dict__["_read_with"] = {name: [] for name in nothing}
+    subject.__dict__["_read_for"] = {}
+    _read_sets(subject, wanted - nothing)
+
+
+def _read_sets(subject: models.Model, names: frozenset[str]) -> None:
+    statement = _step_statement(subject._meta.label_lower, names)
     found = statement.run(subject)
-    subject.__dict__["_read_for"] = {
-        part.name: {key: getattr(subject, key) for key in part.keys}
-        for part in statement.sets.parts
-        if part.keys
-    }
+    for part in statement.sets.parts:
+        subject.__dict__["_read_for"][part.name] = {key: getattr(subject, key) for key in part.keys}
+    subject.__dict__["_read_with"].update(found)
     _hand_over(subject, found)
 
 
 def keep_fitting(subject: models.Model) -> None:
-    """Read anew what a step needs where the subject has other keys by now: another group."""
+    """Read anew what a step needs where the subject has other keys by now: another group. The rows
+    that a key names are left to whoever looks."""
     sets = (name for name in subject.__dict__.get("_read_for", {}) if not _one(type(subject), name))
-    if not all(_still_fits(subject, name) for name in sets):
-        read_for_step(subject)
+    other = frozenset(name for name in sets if not _still_fits(subject, name))
+    if other:
+        _read_sets(subject, other)
 
 
 def has_at_hand(subject: models.Model, row: models.Model) -> bool:
@@ -133,9 +155,8 @@ def forget(subject: models.Model, table: str) -> None:
     for anew by whoever wants it."""
     if "_read_for" not in subject.__dict__ or table == subject._meta.db_table:
         return
-    for part in _step_statement(subject._meta.label_lower).sets.parts:
-        if table in part.tables:
-            _drop(subject, part.name.partition("__")[0])
+    for name in _read_from(subject._meta.label_lower).get(table, ()):
+        _drop(subject, name)
 
 
 def forget_all(subject: models.Model) -> None:
@@ -169,7 +190,6 @@ def _drop(subject: models.Model, name: str) -> None:
 
 def _hand_over(subject: models.Model, found: dict[str, list[Any]]) -> None:
     """Where the program looks for rows, there they are."""
-    subject.__dict__["_read_with"] = found
     for name, rows in found.items():
         owner, _, accessor = name.rpartition("__")
         if owner:
@@ -238,9 +258,31 @@ def _statement(model: str) -> _Statement:
 
 
 @cache
-def _step_statement(model: str) -> _Statement:
-    """The text that reads what steps of a model need; made when the first step is taken."""
-    return _of(_at_hand.get(model, {}), f"at_hand_{model.replace('.', '_')}")
+def _step_statement(model: str, names: frozenset[str]) -> _Statement:
+    """The text that reads some of what steps of a model need; made when it is needed first."""
+    made = {name: make for name, make in _at_hand[model].items() if name in names}
+    return _of(made, f"at_hand_{next(_numbers)}")
+
+
+@cache
+def _every_step(model: str) -> list[Any]:
+    return _step_statement(model, frozenset(_at_hand[model])).sets.parts
+
+
+@cache
+def _read_from(model: str) -> dict[str, set[str]]:
+    """By table: the sets that are read from it."""
+    found: dict[str, set[str]] = {}
+    for part in _every_step(model):
+        for table in part.tables:
+            found.setdefault(table, set()).add(part.name.partition("__")[0])
+    return found
+
+
+@cache
+def _hang_on_itself(model: str) -> frozenset[str]:
+    """The sets of rows that name the thing itself, not what it belongs to."""
+    return frozenset(part.name for part in _every_step(model) if part.of_itself)
 
 
 def _of(sets: dict[str, Make], name: str) -> _Statement:
@@ -248,7 +290,12 @@ def _of(sets: dict[str, Make], name: str) -> _Statement:
     each = {of: Marks(names) for of in sets}
     found = many({of: make(each[of]) for of, make in sets.items()})
     never_change = {"pk", "content_type"}
-    parts = [replace(p, keys=frozenset(each[p.name].used - never_change)) for p in found.parts]
+    parts = [
+        replace(
+            p, keys=frozenset(each[p.name].used - never_change), of_itself="pk" in each[p.name].used
+        )
+        for p in found.parts
+    ]
     statement = Statement(found.sql, found.params, tuple(names.values()), name)
     return _Statement(replace(found, parts=parts), list(names), statement)
 

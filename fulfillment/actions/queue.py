@@ -3,23 +3,27 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
-
 from fulfillment import forms
 from fulfillment.models import ProviderGroup, QueueCheck
-from requests_app.escalation import mark_overdue
+from requests_app.at_hand import CLOCK, PEOPLE, TOLD
+from requests_app.escalation import mark_overdue, unmarked
 from requests_app.models import Request
 from requests_app.states import S
 from workflow import clock
+from workflow.acting import act, hold
 from workflow.actors import Actor, as_actor
 from workflow.door import advance
 from workflow.registry import ReasonForm, action
+from workflow.together import asks_for
+from workflow.written import Written
 
 if TYPE_CHECKING:
     from workflow.models import User
 
 REQUEST = "requests_app.request"
 CHECK_EVERY = timedelta(minutes=1)
+asks_for(REQUEST, ["take", "assign", "unassign"], *PEOPLE, *CLOCK)
+asks_for(REQUEST, ["fulfill"], *PEOPLE, *TOLD, "case", "questions", "proposed_services")
 
 
 @action("take", "Take it", model=REQUEST, at=[S.PENDING], step="assign",
@@ -50,9 +54,17 @@ def fulfill(request: Request, *, by: Actor, resolution: str) -> Request:
     return advance(request, "fulfill", by=by, resolution=resolution)
 
 
-def next_pending(group: ProviderGroup) -> Any:
+def next_pending(group: ProviderGroup | int) -> Any:
     """The queue in the order of the rule, without what is on hold (F4)."""
     return Request.objects.pending(group).filter(held_since__isnull=True).by_rule()
+
+
+def _first(group: int) -> Any:
+    return next_pending(group).select_for_update(skip_locked=True, of=("self",))[:1]
+
+
+LATE = Written(lambda group, now: unmarked(Request.objects.pending(group), now))
+FIRST = Written(_first, planned=True)
 
 
 def take_next(group: ProviderGroup, *, by: "User | Actor") -> Request | None:
@@ -61,12 +73,12 @@ def take_next(group: ProviderGroup, *, by: "User | Actor") -> Request | None:
     A row that somebody else is taking at this moment is skipped, not waited for.
     """
     person = as_actor(by).person
-    with transaction.atomic():
-        mark_overdue(Request.objects.pending(group))
-        found = next_pending(group).select_for_update(skip_locked=True, of=("self",)).first()
-        if found is None:
+    with act():
+        mark_overdue(LATE.tuples(group=group.pk, now=clock.now()))
+        found = FIRST.instances(group=group.pk)
+        if not found:
             return None
-        return advance(found, "assign", by=by, specialist=person)
+        return advance(hold(found[0], "assign"), "assign", by=by, specialist=person)
 
 
 def note_check(group: ProviderGroup, queue: str, by: "User") -> QueueCheck | None:

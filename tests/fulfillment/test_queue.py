@@ -10,7 +10,7 @@ from fulfillment import board, lists, unplaced
 from fulfillment.actions.queue import note_check, take_next
 from fulfillment.actions.schedule import pull_next
 from fulfillment.models import QueueCheck
-from requests_app.escalation import mark_overdue
+from requests_app.escalation import mark_overdue, unmarked
 from requests_app.models import Request
 from requests_app.states import S
 from tests import walk
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 def set_to(request: Request, **values: Any) -> Request:
     """Arrange what the rule looks at."""
     Request.objects.filter(pk=request.pk).update(**values)
-    mark_overdue(Request.objects.filter(pk=request.pk))
+    mark_overdue(unmarked(Request.objects.filter(pk=request.pk), clock.now()))
     request.refresh_from_db()
     return request
 
