@@ -55,7 +55,9 @@ NOT_LISTED = ("description", "resolution", "hold_reason", "agency__notes", "serv
 View = Callable[..., HttpResponse]
 ONE = Written(
     lambda reference: (
-        Request.objects.filter(reference=reference).order_by().only("reference", "state")
+        Request.objects.filter(reference=reference)
+        .order_by()
+        .only("reference", "state", "provider_group")
     )
 )
 
@@ -269,13 +271,10 @@ def request_action(request: HttpRequest, reference: str, name: str) -> HttpRespo
 
 def _glimpse(request: HttpRequest, reference: str) -> Request:
     """Which one it is, and its state: whoever changes it reads it anew; or 404."""
-    if request.user.oversees:
-        found = ONE.instances(reference=reference.upper())
-        if not found:
-            raise Http404
-        return cast(Request, found[0])
-    seen = Request.objects.visible_to(request.user).only("reference", "state")
-    return get_object_or_404(seen, reference=reference.upper())
+    found = ONE.instances(reference=reference.upper())
+    if not found or not Request.objects.shows(request.user, found[0]):
+        raise Http404
+    return cast(Request, found[0])
 
 
 def _again(

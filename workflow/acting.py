@@ -48,13 +48,19 @@ class Act:
         """This row is to be written as it will be by then."""
         before = next((change for change in self.owed if change.row is row), None)
         if before is None:
-            if row.pk is not None and any(c.row == row for c in self.owed):
-                self.pay()  # another instance of the same row: one after the other
+            if any(self._waits_for(change, row, names) for change in self.owed):
+                self.pay()
             before = Change(row, None if names is None else ())
             self.owed.append(before)
         if before.names is not None:
             before.names = tuple(sorted({*before.names, *(names or ())}))
         self.forget(row._meta.db_table)
+
+    @staticmethod
+    def _waits_for(change: Change, row: models.Model, names: Iterable[str] | None) -> bool:
+        """Of one table one row is changed at a time, and one row by one instance of it."""
+        both_change = change.names is not None and names is not None
+        return change.row == row or (both_change and type(change.row) is type(row))
 
     def pay(self) -> None:
         """Write what is owed."""

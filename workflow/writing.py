@@ -40,18 +40,19 @@ class _Key:
 
 
 def write(changes: Sequence[Change]) -> None:
-    """Write them all. A new row gets its key from the database where it has none, and may name
-    rows before it by foreign keys; of one row there may be one change. Raises what saving does."""
-    without = [place for place, change in enumerate(changes) if change.shape[2]]
-    keys = {id(changes[place].row): _Key(place) for place in without}
+    """Write them all, in this order. A new row gets its key from the database where it has none,
+    and may name rows before it by foreign keys. Of one row there may be one change, of one table
+    one that changes a row. Raises what saving does."""
+    new = [place for place, change in enumerate(changes) if change.row.pk is None]
+    keys = {id(changes[place].row): _Key(place) for place in new}
     values = [value for change in changes for value in _values(change, keys)]
     places = tuple(value.place if isinstance(value, _Key) else None for value in values)
     sql = _text(tuple(change.shape for change in changes), places)
     with connection.cursor() as cursor:
         cursor.execute(sql, [value for value in values if not isinstance(value, _Key)])
         made = cursor.fetchone()
-    for place, key in zip(without, made, strict=False):
-        changes[place].row.pk = key
+    for place in new:
+        changes[place].row.pk = made[place]
     for change in changes:
         _name_by_keys(change, keys)
         change.row._state.adding, change.row._state.db = False, connection.alias
@@ -87,11 +88,11 @@ def _fields(model: type[models.Model], names: Names | None, without_key: bool) -
 
 @cache
 def _text(shapes: tuple[Any, ...], places: tuple[int | None, ...]) -> str:
-    """One part of the statement for each row; its answer is the keys that were made. Of models
-    there are names here, every value is a parameter."""
+    """One part of the statement for each row; its answer asks for their keys one by one, which has
+    them written one by one. Of models there are names here, every value is a parameter."""
     marks = iter("%s" if place is None else _key_of(place) for place in places)
     quote = connection.ops.quote_name
-    parts, made = [], []
+    parts = []
     for number, (model, names, without_key) in enumerate(shapes):
         table, key = quote(model._meta.db_table), quote(model._meta.pk.column)
         columns = [quote(field.column) for field in _fields(model, names, without_key)]
@@ -102,8 +103,7 @@ def _text(shapes: tuple[Any, ...], places: tuple[int | None, ...]) -> str:
             values = ", ".join(f"{column} = {next(marks)}" for column in columns)
             text = f"UPDATE {table} SET {values} WHERE {key} = {next(marks)}"  # noqa: S608
         parts.append(f"c{number} AS ({text} RETURNING {key} AS key)")
-        made += [_key_of(number)] if without_key else []
-    return f"WITH {', '.join(parts)} SELECT {', '.join(made) or '1'}"
+    return f"WITH {', '.join(parts)} SELECT {', '.join(map(_key_of, range(len(parts))))}"
 
 
 def _key_of(number: int) -> str:

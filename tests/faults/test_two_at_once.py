@@ -113,7 +113,7 @@ def test_control_without_the_lock_both_decisions_go_through_or_collide(
     request = office.request()
     meeting = threading.Barrier(2)
 
-    def fresh(subject: Any) -> Any:
+    def fresh(subject: Any, step: str = "") -> Any:
         row = type(subject)._base_manager.get(pk=subject.pk)
         here = threading.current_thread()
         if row.state == S.TRIAGE and not getattr(here, "met", False):

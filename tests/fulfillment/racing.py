@@ -36,7 +36,7 @@ def unlocked(together: int) -> Callable[[Any], Any]:
     """The door without its lock: so many read the row before any of them goes on."""
     meeting = threading.Barrier(together)
 
-    def fresh(subject: Any) -> Any:
+    def fresh(subject: Any, step: str = "") -> Any:
         row = type(subject)._base_manager.get(pk=subject.pk)
         here = threading.current_thread()
         if not getattr(here, "met", False):

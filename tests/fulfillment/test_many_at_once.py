@@ -241,7 +241,7 @@ def test_control_without_any_lock_both_think_they_have_it(
     walk.to_scheduled(office)
     meeting = threading.Barrier(2)
 
-    def fresh(subject: Any) -> Any:
+    def fresh(subject: Any, step: str = "") -> Any:
         row = type(subject)._base_manager.get(pk=subject.pk)
         here = threading.current_thread()
         if isinstance(row, Request) and not getattr(here, "met", False):

@@ -63,7 +63,7 @@ def test_control_without_the_lock_both_take_it(
     request = walk.to_pending(office)
     meeting = threading.Barrier(2)
 
-    def fresh(subject: Any) -> Any:
+    def fresh(subject: Any, step: str = "") -> Any:
         row = type(subject)._base_manager.get(pk=subject.pk)
         if row.state == S.PENDING and not getattr(threading.current_thread(), "met", False):
             threading.current_thread().met = True

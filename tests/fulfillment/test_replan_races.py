@@ -70,7 +70,7 @@ def constraint_lifted(name: str) -> Any:
 def unlocked_together(met: threading.Barrier) -> Any:
     """The door without its lock: everybody reads the plan before anybody goes on."""
 
-    def fresh(subject: Any) -> Any:
+    def fresh(subject: Any, step: str = "") -> Any:
         row = type(subject)._base_manager.get(pk=subject.pk)
         here = threading.current_thread()
         if isinstance(row, Replan) and not getattr(here, "met", False):
