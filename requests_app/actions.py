@@ -103,7 +103,7 @@ def triage(
         raise ValidationError({"service": "Choose the service: without one it goes to discovery."})
     if decided in Kind.values and service.provider_group_id is None:
         raise ValidationError({"service": f"{service} has no provider group yet."})
-    before = request.triage_decisions.all()  # type: ignore[attr-defined]
+    before = list(request.triage_decisions.all())  # type: ignore[attr-defined]
     decision_made = TriageDecision(
         request=request,
         pass_number=request.pass_number,
@@ -118,9 +118,9 @@ def triage(
         by=by.person,
         at=clock.now(),
     )
+    _keep_decision(request, by, decided, service, override_reason)
     owe(decision_made)
     put(request, "triage_decisions", [*before, decision_made])
-    _keep_decision(request, by, decided, service, override_reason)
     return _route(request, by, decided, override_reason or table.why)
 
 

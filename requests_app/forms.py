@@ -15,6 +15,7 @@ from workflow.among import Among
 from workflow.choosing import OneOf
 from workflow.registry import ActionForm, ReasonForm
 from workflow.worktime import add_working_days, hours_of
+from workflow.written import Written
 
 TEXT = forms.Textarea(attrs={"rows": 3})
 ASK_REVIEW_DAYS = 10  # working days: after the last reminder
@@ -40,6 +41,11 @@ class FilesField(forms.FileField):
         for one in found:
             check_upload(one)
         return found
+
+
+ORDERABLE = Written(
+    lambda pk: Service.objects.orderable().filter(pk=pk).select_related("provider_group")
+)
 
 
 class TriageForm(ActionForm):
@@ -81,6 +87,7 @@ class TriageForm(ActionForm):
     )
 
     def prepare(self) -> None:
+        self.fields["service"].by_key = ORDERABLE.instances
         self.fields["service"].initial = self.subject.service_id
         before = self.subject.triage
         for key, text in CHECKLIST:

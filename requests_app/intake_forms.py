@@ -1,19 +1,23 @@
 """The form of a representative who takes in a request on behalf of an agency's contact (X10)."""
 
 import uuid
+from functools import partial
 from typing import Any
 
 from django import forms
 
 from asd.models import Agency, Contact, Service, normalised
-from requests_app.forms import FilesField
+from requests_app.forms import ORDERABLE, FilesField
 from requests_app.onboarding import CODE_LENGTH, near_agencies, same_agency
 from requests_app.pages import contacts_of
 from requests_app.states import Level
 from workflow import clock
 from workflow.choosing import OneOf
+from workflow.written import Written
 
 EXISTING, NEW = "existing", "new"
+ACTIVE = Written(lambda pk: Agency.objects.filter(is_active=True, pk=pk))
+CONTACT = Written(lambda agency, pk: contacts_of(agency).filter(pk=pk))
 
 
 class IntakeForm(forms.Form):
@@ -89,12 +93,15 @@ class IntakeForm(forms.Form):
         self.near: list[Agency] = []
         fields: dict[str, Any] = self.fields
         fields["service"].queryset = Service.objects.orderable()
+        fields["service"].by_key = ORDERABLE.instances
+        fields["agency"].by_key = ACTIVE.instances
         fields["needed_by"].widget.attrs["min"] = clock.today().isoformat()
         if not self.is_bound:
             fields["submission_key"].initial = uuid.uuid4()
         chosen = self.chosen_agency()
         if chosen is not None:
             fields["contact"].queryset = contacts_of(chosen)
+            fields["contact"].by_key = partial(CONTACT.instances, agency=chosen.pk)
             fields["contact"].about = f"?of={chosen.pk}"
         else:
             fields["contact"].empty_label = "Choose the agency first"

@@ -6,7 +6,7 @@ answer to what fits several names them. What may be chosen is the field's querys
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ from workflow.among import Among
 MOST = 50  # options that are drawn; where there are more, one types
 SHOWN = 12
 LONGEST = 120
+KEY = re.compile(r"[0-9]{1,18}")
 CODE = re.compile(r"\(([^()]+)\)$")
 MARK = "typed"
 
@@ -150,6 +151,8 @@ class OneOf(forms.ModelChoiceField):
         self._first: list[Any] | None = None
         self._among: tuple[Among, Any] | None = None
         self._asked: tuple[Any, Any] = ("", None)  # a key, and its row
+        # the row of a key, if it is one of the queryset, by a statement whose text is made once
+        self.by_key: Callable[..., list[Any]] | None = None
         super().__init__(queryset, **kwargs)
         self._tie()
 
@@ -165,7 +168,7 @@ class OneOf(forms.ModelChoiceField):
             self.widget.of = self
 
     def _set_queryset(self, queryset: Any) -> None:
-        self._first = self._among = None
+        self._first = self._among = self.by_key = None
         self._asked = ("", None)
         super()._set_queryset(queryset)  # type: ignore[misc]
 
@@ -202,7 +205,7 @@ class OneOf(forms.ModelChoiceField):
     def to_python(self, value: Any) -> Any:
         if not isinstance(value, Typed):
             if value != self._asked[0]:
-                self._asked = (value, super().to_python(value))
+                self._asked = (value, self._of_key(value))
             return self._asked[1]
         text = " ".join(value.split())
         if not text:
@@ -210,6 +213,18 @@ class OneOf(forms.ModelChoiceField):
         if len(text) > LONGEST:
             raise forms.ValidationError(f"Give at most {LONGEST} characters of the name.")
         return self._by_code(text) or self._by_name(text)
+
+    def _of_key(self, value: Any) -> Any:
+        if self.by_key is None or not KEY.fullmatch(str(value)):
+            return super().to_python(value)
+        found = self.by_key(pk=int(value))
+        if not found:
+            raise forms.ValidationError(
+                self.error_messages["invalid_choice"],
+                code="invalid_choice",
+                params={"value": value},
+            )
+        return found[0]
 
     def _by_code(self, text: str) -> Any:
         code = CODE.search(text)
@@ -263,7 +278,7 @@ def choose_among(chosen: forms.ModelChoiceField, among: Among, subject: Any) -> 
     field.widget.choices = field.choices
     if isinstance(field, OneOf):
         field._first, field._among = None, (among, subject)
-        field._asked = ("", None)
+        field._asked, field.by_key = ("", None), None
 
 
 def chooses_among(field: forms.ModelChoiceField) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 
 Names = tuple[str, ...]
 
@@ -60,12 +60,13 @@ def write(changes: Sequence[Change]) -> None:
 
 def _values(change: Change, keys: dict[int, _Key]) -> Iterable[Any]:
     row, new = change.row, change.names is None
+    link = connections[DEFAULT_DB_ALIAS]  # itself: `connection` looks it up at each mention
     for field in change.fields:
         named = field.get_cached_value(row, None) if field.is_relation else None
         if named is not None and id(named) in keys:
             yield keys[id(named)]
         else:
-            yield field.get_db_prep_save(field.pre_save(row, new), connection)
+            yield field.get_db_prep_save(field.pre_save(row, new), link)
     if not new:
         yield row.pk
 
