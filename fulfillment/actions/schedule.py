@@ -5,7 +5,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 
 from fulfillment import capacity, forms, slot_forms, slots
 from fulfillment.models import ProviderGroup, ScheduleEntry
@@ -13,6 +12,7 @@ from requests_app.models import Request
 from requests_app.states import S, priority_of
 from requests_app.who import lead
 from workflow import clock
+from workflow.acting import act
 from workflow.actors import SYSTEM, Actor, as_actor
 from workflow.door import advance
 from workflow.machine import Refused, guard
@@ -156,7 +156,7 @@ def pull_next(group: ProviderGroup, *, by: "User | Actor") -> Request | None:
     what is planned soonest. A row that somebody else is pulling is skipped, not waited for.
     """
     person = as_actor(by).person
-    with transaction.atomic():
+    with act():
         rows = next_scheduled(group)
         today = clock.today()
         due = rows.filter(schedule_entries__first_day__lte=today).by_rule()
