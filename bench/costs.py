@@ -22,7 +22,8 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname = 'public' AND c.relname NOT LIKE 'floor%%'
 ORDER BY pg_total_relation_size(c.oid) DESC
 """
-STATEMENTS = ("INSERT", "UPDATE", "DELETE", "SELECT")
+WRITES = ("INSERT", "UPDATE", "DELETE", "WITH")  # WITH: what the door writes
+STATEMENTS = (*WRITES, "SELECT", "EXECUTE")
 
 
 def main(words: list[str]) -> None:
@@ -151,7 +152,7 @@ class Steps:
             ms = statistics.median(spent for spent, _ in many) * 1000
             kinds = many[-1][1]
             real = [k for k in kinds if k in STATEMENTS]
-            written = [k for k in real if k != "SELECT"]
+            written = [k for k in real if k in WRITES]
             out.append(f"| {label} | {ms:.1f} | {len(real)} | {len(written)} |")
         return "\n".join(out)
 

@@ -15,8 +15,8 @@ from django.utils.timezone import localtime
 from requests_app.models import Request
 from requests_app.states import State
 from workflow.models import Event
+from workflow.prepared import read
 from workflow.registry import actions_of
-from workflow.together import at_once
 
 STATES = dict(State.choices)
 QUIET = {"archived_at", "assigned_at", "closed_at", "response_due_at", "held_since"}
@@ -132,11 +132,10 @@ def _names(rows: list[Event], known: dict[tuple[Any, Any], str]) -> dict[tuple[A
     concerned = [model for model, many in keys.items() if many]
     if not concerned:
         return names
-    found = at_once(*(model._base_manager.filter(pk__in=keys[model]) for model in concerned))
+    sets = {model.__name__: model._base_manager.filter(pk__in=keys[model]) for model in concerned}
+    found = read(**sets)
     return names | {
-        (model, row.pk): str(row)
-        for model, rows in zip(concerned, found, strict=True)
-        for row in rows
+        (model, row.pk): str(row) for model in concerned for row in found[model.__name__]
     }
 
 

@@ -11,8 +11,8 @@ from workflow.actors import as_actor
 from workflow.among import MOST, Among, Choice, as_choices, called, choices
 from workflow.choosing import chooses_among
 from workflow.models import Event, Machine, User
+from workflow.prepared import read
 from workflow.registry import ActionForm, Offer, find
-from workflow.together import at_once
 
 TYPES: tuple[tuple[type[forms.Field], str], ...] = (
     (forms.ModelMultipleChoiceField, "choices"),
@@ -120,10 +120,9 @@ def _lists(offers: list[Offer], fields: dict[str, Fields]) -> Lists:
     found: Lists = {}
     if told:
         found |= zip(told, choices([*told.values()], offers[0].subject), strict=True)
-    for (place, (rows, key)), many in zip(
-        other.items(), at_once(*(rows for rows, _ in other.values())), strict=True
-    ):
-        found[place] = as_choices(many, rows.model, key)
+    many = read(**{str(n): rows for n, (rows, _) in enumerate(other.values())})
+    for n, (place, (rows, key)) in enumerate(other.items()):
+        found[place] = as_choices(many[str(n)], rows.model, key)
     return found
 
 

@@ -1,6 +1,6 @@
 """What a page reads each time it is asked for: many querysets as one statement, made only once.
 
-`together.at_once` writes its statement anew for every page. A page that is open all day declares
+`read` writes its statement anew for every page. A page that is open all day declares
 what it reads; Django then writes the text once in a process, and the database plans it once on a
 connection: both take longer than to read a page of rows.
 """

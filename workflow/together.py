@@ -244,13 +244,6 @@ class _Statement:
         return self.sets.made(self.statement.run([_value(subject, key) for key in self.keys]))
 
 
-def at_once(*querysets: models.QuerySet[Any]) -> list[list[Any]]:
-    """The rows of several querysets by one statement; what they prefetch is left out."""
-    sets = many({str(n): rows for n, rows in enumerate(querysets)})
-    found = sets.made(Statement(sets.sql, sets.params, ()).run(())) if sets.parts else {}
-    return [found.get(str(n), []) for n in range(len(querysets))]
-
-
 @cache
 def _statement(model: str) -> _Statement:
     """The text that reads every set of a model; made when the first page needs it."""

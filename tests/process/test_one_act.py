@@ -12,7 +12,7 @@ from requests_app.models import Request, Watcher
 from requests_app.states import S
 from tests import walk
 from tests.factories import ContactFactory, Office
-from workflow.acting import act, lock
+from workflow.acting import act, lock, owe
 from workflow.door import advance, digest_of, record
 from workflow.machine import Refused
 
@@ -107,6 +107,57 @@ def test_a_refused_part_does_not_spoil_the_act_that_expects_it(
             advance(request_of, "start_work", by=office.specialist)
         done = advance(request_of, "fulfill", by=office.specialist, resolution="Done.")
     assert done.state == S.CLOSED
+    assert chain_holds(request_of)
+
+
+def test_what_is_written_waits_and_goes_together(office: Office, request_of: Request) -> None:
+    """Until somebody asks the database anything: then it is there, in one statement."""
+    events = request_of.events.count()
+    with act():
+        row = lock(request_of)
+        with CaptureQueriesContext(connection) as seen:
+            first = record(row, "comment", by=office.rep, facts={"message": "Soon."}, public=True)
+            done = advance(row, "fulfill", by=office.specialist, resolution="Done.")
+            assert len(seen) == 0
+            assert first.pk is None
+            assert row.events.count() == events + 2
+        assert [query["sql"].split()[0] for query in seen] == ["WITH", "SELECT"]
+        second = record(row, "comment", by=office.rep)
+    assert 0 < first.pk < second.pk
+    assert chain_holds(request_of)
+    told = request_of.events.get(name="fulfill").notices.get()
+    assert told.address == done.contact.email
+    request_of.refresh_from_db()
+    assert (request_of.state, request_of.resolution) == (S.CLOSED, "Done.")
+    assert request_of.case.closed_at is not None
+
+
+def test_one_row_in_two_hands_has_what_both_wrote(request_of: Request) -> None:
+    other = Request.objects.get(pk=request_of.pk)
+    with act():
+        row = lock(request_of)
+        row.title, other.description = "One", "Two"
+        owe(row, ["title"])
+        owe(other, ["description"])
+        row.title = "One, as it is by then"
+    request_of.refresh_from_db()
+    assert (request_of.title, request_of.description) == ("One, as it is by then", "Two")
+
+
+def test_what_went_wrong_is_not_owed_any_more(office: Office, request_of: Request) -> None:
+    """Neither by the act that ends with it, nor by the next one."""
+
+    def fail() -> None:
+        with act():
+            record(lock(request_of), "comment", by=office.rep)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert not request_of.events.filter(name="comment").exists()
+    owe(request_of.case, ["closed_at"])  # outside an act nobody waits
+    with act():
+        lock(request_of)
     assert chain_holds(request_of)
 
 
