@@ -17,7 +17,7 @@ from django.db.models.functions import Cast, Coalesce, Lower
 
 from asd.models import ServiceUpdate
 from billing.models import BillingCase
-from fulfillment.models import DayCapacity, Membership, ScheduledDay
+from fulfillment.models import DayCapacity, Membership, ProviderGroup, ScheduledDay
 from notifications.models import Notice
 from requests_app import archive
 from requests_app.clock_history import events_of_many
@@ -152,20 +152,16 @@ def failures_are_told() -> Iterator[str]:
 
 def days_not_overbooked() -> Iterator[str]:
     """I4: what entries hold on a day is what the day says is booked, and never too much."""
-    held = (
-        ScheduledDay.objects.filter(
-            entry__group=OuterRef("group"), day=OuterRef("day"), entry__state__in=BOOKING
-        )
-        .order_by()
-        .values("day")
-        .annotate(total=Sum("minutes"))
-        .values("total")
-    )
-    days = DayCapacity.objects.annotate(held=Coalesce(Subquery(held), 0)).select_related("group")
-    for row in days.exclude(held=F("booked"), booked__lte=F("capacity")).order_by("pk"):
-        yield (
-            f"{row}: entries hold {row.held} minutes, the day says {row.booked} of {row.capacity}."
-        )
+    for group in ProviderGroup.objects.order_by("pk"):
+        parts = ScheduledDay.objects.filter(entry__group=group, entry__state__in=BOOKING)
+        held = dict(parts.order_by().values_list("day").annotate(Sum("minutes")))
+        for row in DayCapacity.objects.filter(group=group).select_related("group").order_by("pk"):
+            total = held.get(row.day, 0)
+            if total != row.booked or row.booked > row.capacity:
+                yield (
+                    f"{row}: entries hold {total} minutes, "
+                    f"the day says {row.booked} of {row.capacity}."
+                )
     unknown = ScheduledDay.objects.filter(entry__state__in=BOOKING).exclude(
         Exists(DayCapacity.objects.filter(group=OuterRef("entry__group"), day=OuterRef("day")))
     )
