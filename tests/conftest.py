@@ -10,6 +10,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
 from django.db import connection
 from django.test import TransactionTestCase
+from django.utils import translation
 
 from config.servers import free_port
 from tests.browser import browser, page  # noqa: F401 - fixtures are found by their name here
@@ -33,6 +34,13 @@ def _test_settings(settings: Any, tmp_path: Path) -> None:
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
+
+
+@pytest.fixture(autouse=True)
+def _language_of_the_office() -> Iterator[None]:
+    """A page asked for in Spanish leaves its language with the thread."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session", autouse=True)
