@@ -9,6 +9,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 from asd.models import Agency, normalised
 from billing.models import Avenue, BillingCase, BillingState
 from requests_app.models import Request
+from requests_app.querysets import AmongKeys
 from workflow.facets import OccurringChoices
 from workflow.paging import MOST, Chained
 
@@ -43,13 +44,16 @@ class BillingFilter(OccurringChoices, django_filters.FilterSet):
         fields: list[str] = []
 
     def search(self, queryset: Any, name: str, value: str) -> QuerySet[BillingCase]:
-        """A reference of the case or its request, finance's number, or words of the title."""
+        """Words of the request's title or parts of its reference; where there is a digit in them,
+        parts of the case's reference or of finance's number as well."""
         text = normalised(value)
+        requests = Request.objects.said(text)
+        if not any(map(str.isdigit, text)):
+            return queryset.filter(request__in=requests)
         return queryset.filter(
             Q(reference__icontains=text)
             | Q(finance_number__icontains=text)
-            | Q(request__reference__icontains=text)
-            | Q(request__title__icontains=text)
+            | Q(AmongKeys("request", requests.order_by().values("pk")))
         )
 
 

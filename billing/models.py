@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import pgtrigger
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField
 
@@ -137,7 +139,13 @@ class BillingCase(Machine):
                 fields=["state", "-id"],
                 name="billing_open",
                 condition=Q(state__in=["draft", "forwarded"]),
-            )
+            ),
+            # parts of a number, as Django asks for them
+            GinIndex(
+                OpClass(Upper("reference"), "gin_trgm_ops"),
+                OpClass(Upper("finance_number"), "gin_trgm_ops"),
+                name="billing_numbers",
+            ),
         ]
 
     def __str__(self) -> str:

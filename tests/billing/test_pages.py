@@ -111,6 +111,11 @@ def test_the_list_is_narrowed_and_bad_filters_do_no_harm(office: Office) -> None
     assert found("state=forwarded") == {waiting.reference}
     assert found("avenue=change_order") == {done.reference}
     assert found("q=FIN-1") == {done.reference}
+    assert found(f"q={waiting.reference[-4:]}") == {waiting.reference}
+    assert found(f"q={waiting.request.reference}") == {waiting.reference}
+    both = {waiting.reference, done.reference}
+    assert found(f"q={waiting.request.title.split()[0].lower()}") == both
+    assert found("q=nothing+like+this") == set()
     assert found(f"agency={office.agency.pk}") == {waiting.reference, done.reference}
     assert found("opened_to=2001-01-01") == set()
     for query in ("state=x", "agency=x", "opened_from=soon", "page=99", "q=%00", "q=%F0%9F%98%80"):

@@ -53,6 +53,7 @@ PAGES = [
     ("rep", "/billing/", {}),
     ("billing", "/billing/", {}),
     ("lead", "/billing/", {"q": "desk"}),
+    ("rep", "/billing/", {"q": "0042"}),
     ("asd", "/asd/services/", {}),
     ("rep", "/asd/services/", {"q": "desk"}),
     ("rep", "/asd/agencies/", {}),
