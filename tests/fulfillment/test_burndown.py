@@ -153,7 +153,8 @@ def test_the_work_list_is_added_up_and_goes_down(office: Office, client: Client)
        on=clock.today().isoformat())  # fmt: skip
     do(second, "log_time", office.specialist, hours="1", on=clock.today().isoformat())
     do(first, "finish_plan_item", office.specialist, item=item.pk)
-    found = totals.of(totals.sums(lists.worklist(office.group, office.lead)))
+    rows = lists.worklist(office.group, office.lead)
+    found = totals.of(totals.sums(rows), rows.count())
     assert (found.requests, found.estimated, found.spent, found.left) == (2, 8, 6, 3)
     assert found.percent == 50
     chart = burndown.of_group(office.group, office.lead)
