@@ -113,7 +113,7 @@ def test_booking_by_hand_says_what_it_needs_first_and_begins_after_it(office: Of
     def asked() -> tuple[Any, str]:
         offer = next(o for o in offers(follower, office.lead) if o.name == "schedule")
         field = offer.form.fields["day"]
-        return field.initial, field.help_text
+        return offer.form["day"].initial, field.help_text
 
     first, follower = waiting(office), waiting(office)
     assert asked()[1] == ""
