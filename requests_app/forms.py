@@ -396,8 +396,9 @@ class UnlinkForm(ActionForm):
     link = forms.ModelChoiceField(Link.objects.none(), widget=forms.HiddenInput)
 
     def prepare(self) -> None:
-        made = Link.objects.filter(source=self.subject)
-        self.fields["link"].queryset = made.exclude(relation=Link.Relation.SPLIT_FROM)
+        made = self.subject.links_out.all()
+        own = [link.pk for link in made if link.is_removable_from(self.subject)]
+        self.fields["link"].queryset = Link.objects.filter(pk__in=own)
 
 
 def _needs(request: Request, other: Request) -> bool:

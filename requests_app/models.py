@@ -376,6 +376,10 @@ class Link(models.Model):
     def __str__(self) -> str:
         return f"{self.source} {self.get_relation_display()} {self.target or self.external}"
 
+    def is_removable_from(self, request: Request) -> bool:
+        """Whether it is the request's own to take away: where a request came from stays (X4)."""
+        return self.source_id == request.pk and self.relation != self.Relation.SPLIT_FROM
+
 
 class Watcher(models.Model):
     """Somebody who is told as well: a contact of the customer or a member of staff (X9)."""

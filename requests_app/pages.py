@@ -325,7 +325,7 @@ def related(req: Request, user: User) -> list[dict[str, Any]]:
         {
             "link": link,
             "other": others[link.pk],
-            "removable": link.source_id == req.pk and link.relation != link.Relation.SPLIT_FROM,
+            "removable": link.is_removable_from(req),
             "visible": others[link.pk] is not None and others[link.pk].pk in seen,
         }
         for link in links
