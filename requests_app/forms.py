@@ -396,9 +396,8 @@ class UnlinkForm(ActionForm):
     link = forms.ModelChoiceField(Link.objects.none(), widget=forms.HiddenInput)
 
     def prepare(self) -> None:
-        made = self.subject.links_out.all()
-        own = [link.pk for link in made if link.is_removable_from(self.subject)]
-        self.fields["link"].queryset = Link.objects.filter(pk__in=own)
+        made = Link.objects.filter(source=self.subject)
+        self.fields["link"].queryset = made.exclude(relation=Link.STAYS)
 
 
 def _needs(request: Request, other: Request) -> bool:

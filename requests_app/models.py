@@ -355,6 +355,9 @@ class Link(models.Model):
         SPLIT_FROM = "split_from", _("was split from")
         NEEDS = "needs", _("needs first")
 
+    STAYS = Relation.SPLIT_FROM
+    """Where a request came from cannot be taken away."""
+
     source = models.ForeignKey(Request, models.CASCADE, related_name="links_out")
     target = models.ForeignKey(
         Request, models.CASCADE, related_name="links_in", null=True, blank=True
@@ -377,8 +380,8 @@ class Link(models.Model):
         return f"{self.source} {self.get_relation_display()} {self.target or self.external}"
 
     def is_removable_from(self, request: Request) -> bool:
-        """Whether it is the request's own to take away: where a request came from stays (X4)."""
-        return self.source_id == request.pk and self.relation != self.Relation.SPLIT_FROM
+        """Whether it is the request's own to take away (X4)."""
+        return self.source_id == request.pk and self.relation != self.STAYS
 
 
 class Watcher(models.Model):
