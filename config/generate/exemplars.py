@@ -18,13 +18,15 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
-from config.generate.moments import local
+from config.generate.moments import Days, local
 from config.generate.worlds import Worlds
+from fulfillment.models import ScheduleEntry
 from notifications.models import Notice
 from requests_app.models import Link, Request
 from requests_app.public_models import PendingIntake
 from requests_app.tracking import TrackingToken
-from workflow.models import Event
+from workflow.models import Calendar, Event
+from workflow.worktime import hours_of
 
 OURS = {"notifications", "workflow", "asd", "requests_app", "discovery", "fulfillment", "billing"}
 # a token is made when a notice needs it; a link names two requests; a form is gone after a week
@@ -51,6 +53,7 @@ class Exemplar:
     state: str
     kind: str
     is_open: bool
+    days: Days
     first: int  # local day of its first moment (ordinal)
     last: int
     entry_days: list[tuple[int, int, int]] = field(default_factory=list)  # group, day, minutes
@@ -123,10 +126,15 @@ def stands_alone(request: Request) -> bool:
 
 
 class Compiler:
-    """Turns a request's rows into lines; knows what stands for what in other worlds."""
+    """Turns a request's rows into lines; knows what stands for what in other worlds.
 
-    def __init__(self, worlds: Worlds, tables: Tables) -> None:
+    `days` are those of the default calendar; the copies of a history of groups that work on other
+    days, too, are on these as well: two days of it must never become one.
+    """
+
+    def __init__(self, worlds: Worlds, tables: Tables, days: Days) -> None:
         self.worlds, self.tables = worlds, tables
+        self.days = {frozenset[Calendar](): days}
         self.labels = {label for label, _ in worlds.rows}
         self.types = {ct.pk: ct.model_class() for ct in ContentType.objects.all()}
 
@@ -134,7 +142,7 @@ class Compiler:
         """Read the graph and make its templates."""
         rows = graph(request)
         self.rows = rows
-        self.made = Exemplar(request.state, request.kind, request.is_open, 0, 0)
+        self.made = Exemplar(request.state, request.kind, request.is_open, self._days(rows), 0, 0)
         self.slot_of: dict[tuple[str, Any], int] = {}
         self.place: dict[tuple[Any, Any], int] = {}
         count: dict[int, int] = defaultdict(int)
@@ -158,6 +166,14 @@ class Compiler:
                 self.made.entry_days.append((row.entry.group_id, row.day.toordinal(), row.minutes))
             self.made.lines.append(self._line(row))
         return self.made
+
+    def _days(self, rows: Iterable[Any]) -> Days:
+        """The days on which the groups that it is booked with work, and everybody else."""
+        groups = [row.group for row in rows if isinstance(row, ScheduleEntry)]
+        key = frozenset(g.calendar for g in groups if g.calendar and not g.calendar.is_default)
+        if key not in self.days:
+            self.days[key] = self.days[frozenset()].and_of(hours_of(c) for c in key)
+        return self.days[key]
 
     def _slot(self, what: tuple[str, Any]) -> int:
         key = (what[0], repr(what[1]))

@@ -1,31 +1,38 @@
 """Moving a history in time by working days, so that weekends stay empty and order is kept."""
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
-from workflow.worktime import hours_of
+from workflow.worktime import Hours
 
 EPOCH = date(1970, 1, 1).toordinal()
 TIMES = [f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in range(86_400)]
 
 
 class Days:
-    """Working days of the default calendar around today, and what each day is in UTC."""
+    """The days around today on which any of the calendars has hours, and what each is in UTC."""
 
-    def __init__(self, today: date, back: int, ahead: int) -> None:
-        hours = hours_of(None)
+    def __init__(self, today: date, back: int, ahead: int, calendars: list[Hours]) -> None:
+        self.made_of = today, back, ahead, calendars
         first = today - timedelta(days=back)
         span = [first + timedelta(days=n) for n in range(back + ahead)]
-        self.working = [d.toordinal() for d in span if hours.on(d)]
+        open_on = [hours.on for hours in calendars]
+        self.working = [d.toordinal() for d in span if any(on(d) for on in open_on)]
         self.texts = {d.toordinal() + n: (d + timedelta(days=n)).isoformat()
                       for d in span for n in (0, 1)}  # fmt: skip
         zone = timezone.get_default_timezone()
         self.offsets = {d.toordinal(): _offset(d, zone) for d in span}
         self.today = self.index(today.toordinal())
+
+    def and_of(self, calendars: Iterable[Hours]) -> "Days":
+        """These days and those on which others have hours."""
+        today, back, ahead, mine = self.made_of
+        return Days(today, back, ahead, [*mine, *calendars])
 
     def index(self, ordinal: int) -> int:
         """The number of the last working day that is not after the day."""

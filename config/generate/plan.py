@@ -20,7 +20,7 @@ class Plan:
 
     exemplar: np.ndarray
     world: np.ndarray
-    start: np.ndarray  # working-day number of the first day
+    start: np.ndarray  # number of the first day among the exemplar's days
     scale: np.ndarray  # how much longer than the demo's it took
 
 
@@ -33,8 +33,9 @@ def make(count: int, seed: int, exemplars: list[Exemplar], worlds: Worlds, days:
         rng.choice(len(exemplars), count, p=_open_weights(exemplars)),
         rng.choice(len(exemplars), count, p=_closed_weights(exemplars)),
     )
-    first = np.array([days.index(e.first) for e in exemplars])[chosen]
-    last = np.array([days.index(e.last) for e in exemplars])[chosen]
+    first = np.array([e.days.index(e.first) for e in exemplars])[chosen]
+    last = np.array([e.days.index(e.last) for e in exemplars])[chosen]
+    today = np.array([e.days.today for e in exemplars])[chosen]
     length = np.maximum(last - first, 1)
     scale = np.clip(rng.lognormal(0.3, 0.7, count), 1.0, 12.0)
     span = int(np.searchsorted(days.working, days.working[days.today] - YEARS * 365))
@@ -42,17 +43,28 @@ def make(count: int, seed: int, exemplars: list[Exemplar], worlds: Worlds, days:
     growth = np.linspace(0.6, 1.4, days.today - span)
     pull = RUSH[np.minimum(weekday, 4)] * growth
     arrived = rng.choice(np.arange(span, days.today), count, p=pull / pull.sum())
+    theirs = list({id(e.days): e.days for e in exemplars}.values())
+    number = np.array([[d.index(day) for day in days.working] for d in theirs])
+    which = np.array([theirs.index(e.days) for e in exemplars])[chosen]
+    span, arrived = number[which, span], number[which, arrived]
     ended = arrived + np.ceil((length + 1) * scale).astype(int) + 1
-    closed_start = np.maximum(span, arrived - np.maximum(0, ended - days.today + 1))
-    scale = np.where(
-        is_open, scale, np.minimum(scale, (days.today - 1 - closed_start) / (length + 1))
-    )
-    age = np.maximum(1, days.today - first)
-    open_start = np.maximum(span, days.today - np.maximum(1, np.round(age * scale)).astype(int))
+    closed_start = np.maximum(span, arrived - np.maximum(0, ended - today + 1))
+    scale = np.where(is_open, scale, np.minimum(scale, (today - 1 - closed_start) / (length + 1)))
+    age = np.maximum(1, today - first)
+    open_start = np.maximum(span, today - np.maximum(1, np.round(age * scale)).astype(int))
     start = np.where(is_open, open_start, closed_start)
-    order = np.argsort(start, kind="stable")
+    order = np.argsort(_dates(theirs, which, start), kind="stable")
     world = rng.choice(worlds.count, count, p=worlds.weights)
     return Plan(chosen[order], world[order], start[order], scale[order])
+
+
+def _dates(theirs: list[Days], which: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """The dates (ordinals) of days given by number."""
+    dates = np.zeros_like(numbers)
+    for n, days in enumerate(theirs):
+        mine = which == n
+        dates[mine] = np.array(days.working)[numbers[mine]]
+    return dates
 
 
 def _closed_weights(exemplars: list[Exemplar]) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from django.db import connection
 
 from config.generate.exemplars import Exemplar, Tables
-from config.generate.moments import TIMES, Days, Shift
+from config.generate.moments import EPOCH, TIMES, Days, Shift
 from config.generate.plan import Plan
 from config.generate.worlds import Entity, Worlds
 
@@ -32,12 +32,12 @@ class Writer:
     """Copies the requests of some worlds, in the order of arrival."""
 
     def __init__(
-        self, *, exemplars: list[Exemplar], worlds: Worlds, tables: Tables, days: Days, plan: Plan,
+        self, *, exemplars: list[Exemplar], worlds: Worlds, tables: Tables, plan: Plan,
         mine: np.ndarray, keys: list[int], first_number: int, seed: int,
         room: dict[int, dict[int, int]],
     ) -> None:  # fmt: skip
         self.exemplars, self.worlds, self.tables = exemplars, worlds, tables
-        self.days, self.plan, self.mine, self.keys = days, plan, mine, keys
+        self.plan, self.mine, self.keys = plan, mine, keys
         self.first_number, self.room = first_number, room
         self.rng = random.Random(seed)  # noqa: S311 - shapes of data, no secrets
         self.sites = sites()
@@ -94,9 +94,10 @@ class Writer:
                 entities[key] = many[0] if len(many) == 1 else rng.choice(many)
             return entities[key]
 
+        days = exemplar.days
         shift = Shift(
-            self.days,
-            self.days.today if exemplar.is_open else self.days.index(exemplar.first),
+            days,
+            days.today if exemplar.is_open else days.index(exemplar.first),
             int(self.plan.start[number]),
             float(self.plan.scale[number]),
             exemplar.is_open,
@@ -113,7 +114,7 @@ class Writer:
                 found = there[ordinal] = shift.day(ordinal)
             return found
 
-        year = self.days.texts[day(exemplar.first)][:4]
+        year = days.texts[day(exemplar.first)][:4]
         site = self.sites[min(int(rng.paretovariate(0.6)) - 1, len(self.sites) - 1)]
         values: list[str] = []
         add = values.append
@@ -121,9 +122,9 @@ class Writer:
             if kind == "pk":
                 add(str(self.keys[what[0]] + what[1]))
             elif kind in ("stamp", "iso", "float"):
-                add(self._moment(kind, day(what[0]), what[1]))
+                add(_moment(days, kind, day(what[0]), what[1]))
             elif kind == "day":
-                add(self.days.texts[day(what)])
+                add(days.texts[day(what)])
             elif kind == "entity":
                 add(str(entity(what)[0]))
             elif kind == "name":
@@ -143,16 +144,9 @@ class Writer:
                 add(f"{what}{'-' if kind == 'slug' else ' '}{count}")
         return values
 
-    def _moment(self, kind: str, ordinal: int, second: int) -> str:
-        day, rest = self.days.stamp(ordinal, second)
-        if kind == "float":
-            return f"{day * 86_400 + rest}.0"
-        text = self.days.texts[day + 719_163]
-        return f"{text}T{TIMES[rest]}Z" if kind == "iso" else f"{text} {TIMES[rest]}+00"
-
     def _book(self, exemplar: Exemplar, shift: Shift, entity: Callable[..., Entity]) -> None:
         """Put what is booked from today on where its group has room: no day is overbooked."""
-        today = self.days.working[self.days.today]
+        today = exemplar.days.working[exemplar.days.today]
         ahead = [e for e in exemplar.entry_days if e[1] >= today]
         if not ahead:
             return
@@ -170,6 +164,14 @@ class Writer:
         for day, there in zip(days, picked, strict=True):
             shift.own[day] = there
             room[there] -= wanted[day]
+
+
+def _moment(days: Days, kind: str, ordinal: int, second: int) -> str:
+    day, rest = days.stamp(ordinal, second)
+    if kind == "float":
+        return f"{day * 86_400 + rest}.0"
+    text = days.texts[day + EPOCH]
+    return f"{text}T{TIMES[rest]}Z" if kind == "iso" else f"{text} {TIMES[rest]}+00"
 
 
 def _uuid(bits: int) -> str:

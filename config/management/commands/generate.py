@@ -18,6 +18,7 @@ from config.generate.worlds import Worlds
 from config.generate.writer import Writer
 from requests_app.models import Request
 from workflow import clock
+from workflow.worktime import hours_of
 
 MOST_EXEMPLARS = 1000
 DAYS_BACK = 10 * 365
@@ -57,14 +58,15 @@ class Command(BaseCommand):
         with transaction.atomic():
             made = worlds.build(_worlds_for(requests), requests)
         tables = Tables()
-        compiler = Compiler(made, tables)
+        days = Days(clock.today(), DAYS_BACK, DAYS_AHEAD, [hours_of(None)])
+        compiler = Compiler(made, tables, days)
         exemplars = [
             compiler.compile(r)
             for r in Request.objects.select_related("agency", "service", "provider_group")
             if stands_alone(r)
         ]
         self._say(f"{len(exemplars)} histories to copy, {made.count} organisations.")
-        self._load(requests, seed, exemplars, made, tables)
+        self._load(plan.make(requests, seed, exemplars, made, days), seed, exemplars, made, tables)
         self._say("Booked days, counters, statistics ...")
         self._finish(tables)
         took = time.monotonic() - self.began
@@ -75,10 +77,9 @@ class Command(BaseCommand):
         self.stdout.flush()
 
     def _load(
-        self, count: int, seed: int, exemplars: list[Exemplar], made: Worlds, tables: Tables
+        self, planned: Plan, seed: int, exemplars: list[Exemplar], made: Worlds, tables: Tables
     ) -> None:
-        days = Days(clock.today(), DAYS_BACK, DAYS_AHEAD)
-        planned = plan.make(count, seed, exemplars, made, days)
+        count = len(planned.world)
         first_number = _next_number()
         groups = {
             pk for (label, _), many in made.rows.items() if label == "fulfillment.ProviderGroup"
@@ -91,7 +92,7 @@ class Command(BaseCommand):
         firsts = _first_keys(planned, shares, exemplars, tables)
         writers = [
             Writer(
-                exemplars=exemplars, worlds=made, tables=tables, days=days, plan=planned,
+                exemplars=exemplars, worlds=made, tables=tables, plan=planned,
                 mine=mine, keys=keys, first_number=first_number,
                 seed=seed * 1000 + part, room=room,
             )
