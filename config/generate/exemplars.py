@@ -128,13 +128,14 @@ def stands_alone(request: Request) -> bool:
 class Compiler:
     """Turns a request's rows into lines; knows what stands for what in other worlds.
 
-    `days` are those of the default calendar; the copies of a history of groups that work on other
-    days, too, are on these as well: two days of it must never become one.
+    Histories move along the days of the default calendar; one of groups that work on others, too,
+    along these as well: two days of it must never become one.
     """
 
-    def __init__(self, worlds: Worlds, tables: Tables, days: Days) -> None:
-        self.worlds, self.tables = worlds, tables
-        self.days = {frozenset[Calendar](): days}
+    def __init__(self, worlds: Worlds, tables: Tables, today: date) -> None:
+        self.worlds, self.tables, self.today = worlds, tables, today
+        self.days = Days(today, [hours_of(None)])
+        self.days_with = {frozenset[Calendar](): self.days}
         self.labels = {label for label, _ in worlds.rows}
         self.types = {ct.pk: ct.model_class() for ct in ContentType.objects.all()}
 
@@ -171,9 +172,9 @@ class Compiler:
         """The days on which the groups that it is booked with work, and everybody else."""
         groups = [row.group for row in rows if isinstance(row, ScheduleEntry)]
         key = frozenset(g.calendar for g in groups if g.calendar and not g.calendar.is_default)
-        if key not in self.days:
-            self.days[key] = self.days[frozenset()].and_of(hours_of(c) for c in key)
-        return self.days[key]
+        if key not in self.days_with:
+            self.days_with[key] = Days(self.today, [hours_of(c) for c in (None, *key)])
+        return self.days_with[key]
 
     def _slot(self, what: tuple[str, Any]) -> int:
         key = (what[0], repr(what[1]))

@@ -14,13 +14,16 @@ EPOCH = date(1970, 1, 1).toordinal()
 TIMES = [f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in range(86_400)]
 
 
+DAYS_BACK = 10 * 365
+DAYS_AHEAD = 3 * 365
+
+
 class Days:
     """The days around today on which any of the calendars has hours, and what each is in UTC."""
 
-    def __init__(self, today: date, back: int, ahead: int, calendars: list[Hours]) -> None:
-        self.made_of = today, back, ahead, calendars
-        first = today - timedelta(days=back)
-        span = [first + timedelta(days=n) for n in range(back + ahead)]
+    def __init__(self, today: date, calendars: Iterable[Hours]) -> None:
+        first = today - timedelta(days=DAYS_BACK)
+        span = [first + timedelta(days=n) for n in range(DAYS_BACK + DAYS_AHEAD)]
         open_on = [hours.on for hours in calendars]
         self.working = [d.toordinal() for d in span if any(on(d) for on in open_on)]
         self.texts = {d.toordinal() + n: (d + timedelta(days=n)).isoformat()
@@ -28,11 +31,6 @@ class Days:
         zone = timezone.get_default_timezone()
         self.offsets = {d.toordinal(): _offset(d, zone) for d in span}
         self.today = self.index(today.toordinal())
-
-    def and_of(self, calendars: Iterable[Hours]) -> "Days":
-        """These days and those on which others have hours."""
-        today, back, ahead, mine = self.made_of
-        return Days(today, back, ahead, [*mine, *calendars])
 
     def index(self, ordinal: int) -> int:
         """The number of the last working day that is not after the day."""

@@ -1,5 +1,6 @@
 """Which request is copied, into which world, and when: a plan of whole numbers for numpy."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,12 +28,9 @@ class Plan:
 def make(count: int, seed: int, exemplars: list[Exemplar], worlds: Worlds, days: Days) -> Plan:
     """Arrivals with a weekly rhythm that grow over the years; durations with heavy tails."""
     rng = np.random.default_rng(seed)
-    is_open = rng.random(count) < OPEN_SHARE
-    chosen = np.where(
-        is_open,
-        rng.choice(len(exemplars), count, p=_open_weights(exemplars)),
-        rng.choice(len(exemplars), count, p=_closed_weights(exemplars)),
-    )
+    weights = _weights(exemplars)
+    chosen = rng.choice(len(exemplars), count, p=weights / weights.sum())
+    is_open = np.array([e.is_open for e in exemplars])[chosen]
     first = np.array([e.days.index(e.first) for e in exemplars])[chosen]
     last = np.array([e.days.index(e.last) for e in exemplars])[chosen]
     today = np.array([e.days.today for e in exemplars])[chosen]
@@ -67,14 +65,13 @@ def _dates(theirs: list[Days], which: np.ndarray, numbers: np.ndarray) -> np.nda
     return dates
 
 
-def _closed_weights(exemplars: list[Exemplar]) -> np.ndarray:
-    weights = np.zeros(len(exemplars))
-    for kind, share in CLOSED_MIX.items():
-        mine = [n for n, e in enumerate(exemplars) if not e.is_open and e.kind == kind]
-        weights[mine] = share / len(mine) if mine else 0
-    return weights / weights.sum()
-
-
-def _open_weights(exemplars: list[Exemplar]) -> np.ndarray:
-    weights = np.array([float(e.is_open) for e in exemplars])
-    return weights / weights.sum()
+def _weights(exemplars: list[Exemplar]) -> np.ndarray:
+    """How often each history is copied."""
+    kinds = Counter("open" if e.is_open else e.kind for e in exemplars)
+    shares = {"open": OPEN_SHARE} | {k: v * (1 - OPEN_SHARE) for k, v in CLOSED_MIX.items()}
+    return np.array(
+        [
+            shares.get(kind, 0.0) / kinds[kind]
+            for kind in ("open" if e.is_open else e.kind for e in exemplars)
+        ]
+    )

@@ -1,7 +1,7 @@
 """Bulk data is legal by construction: copied whole from histories that went through the door."""
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -14,12 +14,22 @@ from django.db.models.functions import ExtractWeekDay
 from asd.models import Agency
 from config.generate.exemplars import LEFT_OUT, OURS
 from config.invariants import CHECKS
+from fulfillment.models import ScheduledDay
 from requests_app.mail_models import InboundMessage
 from requests_app.models import Request
 from tests.factories import Office
-from tests.walk import to_awaiting, to_closed, to_declined, to_discovery, to_pending, to_scheduled
+from tests.walk import (
+    do,
+    next_working_day,
+    to_awaiting,
+    to_closed,
+    to_declined,
+    to_discovery,
+    to_pending,
+    to_scheduled,
+)
 from workflow import clock
-from workflow.models import Event
+from workflow.models import Calendar, Event, WorkingHours
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MANY = 300
@@ -64,6 +74,29 @@ def test_the_copies_are_legal_and_everywhere():
     assert not weekend.exists()
     fresh = office.request()
     assert int(fresh.reference.rpartition("-")[2]) > MANY
+
+
+def test_groups_that_work_on_saturdays_do_so_in_the_copies():
+    """Two days of a history never become one: the schedule could not be made unique again."""
+    with clock.acting_at(TUESDAY):
+        office = Office()
+        office.group.calendar = Calendar.objects.create(name="Two shifts")
+        office.group.save()
+        for weekday in range(6):
+            WorkingHours.objects.create(
+                calendar=office.group.calendar, weekday=weekday, opens=time(8), closes=time(17)
+            )
+        request = to_awaiting(office)
+        day = next_working_day(2).isoformat()
+        do(request, "schedule", office.lead, day=day, hours="60", charge_expected="no")
+        (entry,) = request.schedule_entries.all()
+        assert {5} < {d.day.weekday() for d in entry.days.all()}
+    with clock.acting_at(TUESDAY + timedelta(weeks=2)):
+        call_command("generate", requests=40, seed=3, stdout=io.StringIO())
+    days = ScheduledDay.objects.exclude(entry=entry)
+    assert days.count() == 40 * entry.days.count()
+    assert days.filter(day__iso_week_day=6).exists()
+    assert not days.filter(day__iso_week_day=7).exists()
 
 
 def test_every_unique_column_has_its_way_of_being_copied():

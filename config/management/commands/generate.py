@@ -12,17 +12,13 @@ from django.db.models import Max, UUIDField
 
 from config.generate import bulk, parts, plan, worlds
 from config.generate.exemplars import Compiler, Exemplar, Tables, stands_alone
-from config.generate.moments import Days
 from config.generate.plan import Plan
 from config.generate.worlds import Worlds
 from config.generate.writer import Writer
 from requests_app.models import Request
 from workflow import clock
-from workflow.worktime import hours_of
 
 MOST_EXEMPLARS = 1000
-DAYS_BACK = 10 * 365
-DAYS_AHEAD = 3 * 365
 BOOKED = """
 INSERT INTO fulfillment_daycapacity (group_id, day, capacity, booked)
 SELECT e.group_id, d.day, SUM(d.minutes), SUM(d.minutes)
@@ -58,15 +54,15 @@ class Command(BaseCommand):
         with transaction.atomic():
             made = worlds.build(_worlds_for(requests), requests)
         tables = Tables()
-        days = Days(clock.today(), DAYS_BACK, DAYS_AHEAD, [hours_of(None)])
-        compiler = Compiler(made, tables, days)
+        compiler = Compiler(made, tables, clock.today())
         exemplars = [
             compiler.compile(r)
             for r in Request.objects.select_related("agency", "service", "provider_group")
             if stands_alone(r)
         ]
         self._say(f"{len(exemplars)} histories to copy, {made.count} organisations.")
-        self._load(plan.make(requests, seed, exemplars, made, days), seed, exemplars, made, tables)
+        planned = plan.make(requests, seed, exemplars, made, compiler.days)
+        self._load(planned, seed, exemplars, made, tables)
         self._say("Booked days, counters, statistics ...")
         self._finish(tables)
         took = time.monotonic() - self.began
