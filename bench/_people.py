@@ -1,6 +1,6 @@
 """The demo's people and what they work with, for measurements."""
 
-from django.contrib.sessions.backends.db import SessionStore
+from importlib import import_module
 
 from asd.models import Agency, Agreement, CoveredService
 from fulfillment.models import ProviderGroup
@@ -8,12 +8,15 @@ from workflow.models import User
 
 PEOPLE = ("rep", "lead", "specialist", "billing")
 GROUP = "network-services"
-PROGRAM, BARE = "workflow.accounts.Accounts", "django.contrib.auth.backends.ModelBackend"
+# where sessions are kept, and who tells whose they are
+PROGRAM = ("workflow.sessions", "workflow.accounts.Accounts")
+BARE = ("django.contrib.sessions.backends.db", "django.contrib.auth.backends.ModelBackend")
 
 
-def session_of(person: User, backend: str = PROGRAM) -> str:
+def session_of(person: User, signed_in: tuple[str, str] = PROGRAM) -> str:
     """The key of a fresh session, as after signing in."""
-    store = SessionStore()
+    engine, backend = signed_in
+    store = import_module(engine).SessionStore()
     store["_auth_user_id"] = str(person.pk)
     store["_auth_user_backend"] = backend
     store["_auth_user_hash"] = person.get_session_auth_hash()

@@ -237,6 +237,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "purge mails as they came": {"task": "requests_app.tasks.purge_mail", "schedule": 3600.0},
     "purge answers to programs": {"task": "workflow.tasks.purge_calls", "schedule": 3600.0},
+    "purge sessions": {"task": "workflow.tasks.purge_sessions", "schedule": 3600.0},
     "fetch mail": {"task": "requests_app.tasks.fetch_mail", "schedule": 60.0},
     "read mail": {"task": "requests_app.tasks.read_mail", "schedule": 30.0},
     "remind customers": {"task": "requests_app.tasks.remind_customers", "schedule": 900.0},

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from workflow import clock
 from workflow.leave_models import Leave  # noqa: F401 - Django finds models here
+from workflow.session_models import BrowserSession  # noqa: F401
 from workflow.written import Written
 
 if TYPE_CHECKING:
@@ -94,21 +95,19 @@ class User(AbstractUser):
         return {m.group_id for m in self.own_memberships if m.is_lead}
 
 
-def _places(person: int) -> models.QuerySet[Any]:
-    """Which model has a person's places is the stage app's to say."""
+def places_of(**whose: Any) -> models.QuerySet[Any]:
+    """Places in provider groups. Which model they are of is the stage app's to say."""
     related: Any = User._meta.get_field("memberships").related_model
-    return (  # type: ignore[no-any-return]
-        related.objects.filter(user=person)
-        .select_related("group__calendar")
-        .order_by("group__name")
-    )
+    found = related.objects.filter(**whose).select_related("group__calendar")
+    return found.order_by("group__name")  # type: ignore[no-any-return]
 
 
 def _saved(person: int, page: str) -> models.QuerySet["SavedFilter"]:
     return SavedFilter.objects.filter(user=person, page=page)
 
 
-_PLACES, SAVED_FILTERS = Written(_places), Written(_saved)
+_PLACES = Written(lambda person: places_of(user=person))
+SAVED_FILTERS = Written(_saved)
 
 
 class ApiToken(models.Model):

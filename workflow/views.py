@@ -58,7 +58,9 @@ class SignIn(LoginView):
 class ForgottenPassword(PasswordResetView):
     """The same answer for known and unknown addresses; links name BASE_URL, never the Host."""
 
-    extra_email_context = {"base_url": settings.BASE_URL}
+    @property
+    def extra_email_context(self) -> dict[str, str]:  # type: ignore[override]
+        return {"base_url": settings.BASE_URL}
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return {**super().get_form_kwargs(), "label_suffix": ""}

@@ -42,7 +42,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Any:
         def refuse(*_: object, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr("django.contrib.sessions.backends.db.SessionStore.load", refuse)
+        monkeypatch.setattr("workflow.sessions.SessionStore.load", refuse)
         browser = Client(raise_request_exception=False, headers=headers)
         browser.cookies["sessionid"] = "a" * 32
         return browser.get(path)

@@ -145,6 +145,7 @@ def test_every_model_of_these_apps_is_here_or_has_its_reason() -> None:
         "requests_app.TargetDefaultEvent",
         "requests_app.TriageDecision",
         "workflow.ApiCall",
+        "workflow.BrowserSession",
         "workflow.CalendarEvent",
         "workflow.CalendarException",
         "workflow.CalendarExceptionEvent",

@@ -160,7 +160,7 @@ NO_LOGIN = {"login", "logout", "password_reset", "password_reset_done", "passwor
 # Posted to by programs without a page before: who watches ends it (RFC 8058), calendars look.
 THE_ADDRESS_IS_THE_KEY = {"requests_unsubscribe", "fulfillment_feed"}
 # Sessions, and when a queue was last looked at (F3), are records of access.
-ACCESS_RECORDS = {"django_session", "fulfillment_queuecheck", "workflow_userevent"}
+ACCESS_RECORDS = {"workflow_browsersession", "fulfillment_queuecheck", "workflow_userevent"}
 
 
 def expected(name: str, role: str) -> int:
