@@ -8,7 +8,7 @@ from django.db.models import Value
 
 from asd.models import Service, ServiceState, ServiceUpdate, UpdateState
 from billing.bases import Basis, fitting
-from billing.guards import concerned_services, initiated_cases, is_live, updates_of_pass
+from billing.guards import concerned, concerned_services, initiated_cases, is_live
 from billing.models import CENT, Avenue, BillingCase, ChargeLine
 from workflow import clock
 from workflow.among import Among
@@ -131,8 +131,7 @@ class CreditForm(ReasonForm):
         BillingCase.objects.none(), required=False, widget=HIDDEN, label="Billing case"
     )
 
-    def prepare(self) -> None:
-        self.fields["case"].queryset = initiated_cases(self.subject)
+    among = {"case": Among(lambda about: initiated_cases(about.pk))}
 
     def clean_case(self) -> BillingCase:
         return self.cleaned_data["case"] or self.fields["case"].queryset.first()
@@ -157,15 +156,18 @@ class AskUpdateForm(ActionForm):
         help_text="How many the agency uses from then on; 0 ends its use.",
     )
 
-    def prepare(self) -> None:
+    among = {"service": Among(concerned)}
+
+    @classmethod
+    def otherwise(cls, subject: Any) -> dict[str, str | None]:
+        return {"service": None} if len(concerned_services(subject)) < 2 else {}
+
+    def prefill(self) -> None:
         self.services = concerned_services(self.subject)
-        if len(self.services) < 2:
-            del self.fields["service"]
-            return
-        keys = [service.pk for service in self.services]
-        self.fields["service"].queryset = Service.objects.filter(pk__in=keys)
-        self.fields["service"].initial = keys[0]
-        self.fields["service"].empty_label = f"{self.services[0]} (as requested)"
+        field: Any = self.fields.get("service")
+        if field is not None:
+            field.initial = self.services[0].pk
+            field.empty_label = f"{self.services[0]} (as requested)"
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -188,14 +190,17 @@ class UpdateField(forms.ModelChoiceField):
         )
 
 
+def _requested(about: Any) -> Any:
+    own = ServiceUpdate.objects.filter(request=about.pk, pass_number=Value(about.pass_number))
+    return own.filter(state=UpdateState.REQUESTED)
+
+
 class ApplyUpdateForm(ActionForm):
     """Which update is applied."""
 
     update = UpdateField()
 
-    def prepare(self) -> None:
-        waiting = updates_of_pass(self.subject).filter(state=UpdateState.REQUESTED)
-        self.fields["update"].queryset = waiting
+    among = {"update": Among(_requested)}
 
     def clean_update(self) -> ServiceUpdate:
         return self.cleaned_data["update"] or self.fields["update"].queryset.first()

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import Q
+
 from asd.models import Service, ServiceState, ServiceUpdate, UpdateState
 from billing.models import BillingCase, BillingState
 from workflow import clock
@@ -58,8 +60,8 @@ def customer_unknown(request: "Request") -> bool:
     return not request.agency.known_to_billing
 
 
-def initiated_cases(request: "Request") -> Any:
-    """Charges that stand, of this pass and of earlier ones."""
+def initiated_cases(request: Any) -> Any:
+    """Charges that stand, of this pass and of earlier ones; of a request or of its key."""
     return BillingCase.objects.filter(request=request, state=BillingState.INITIATED)
 
 
@@ -69,6 +71,12 @@ def concerned_services(request: "Request") -> list[Service]:
     proposed = [service for service in every if service.state != ServiceState.CANCELLED]
     own = [request.service] if request.service else []
     return list(dict.fromkeys([*proposed, *own]))
+
+
+def concerned(about: Any) -> Any:
+    """The same as rows to choose from."""
+    proposed = Q(origin_request=about.pk) & ~Q(state=ServiceState.CANCELLED)
+    return Service.objects.filter(proposed | Q(pk=about.service_id))
 
 
 def is_live(service: Service) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth import get_user_model
 from django.contrib.postgres.search import TrigramSimilarity
+from django.db.models import Value
 
 from asd.models import Service, normalised
 from discovery.current import discovery_of, proposals_of
@@ -24,6 +25,7 @@ from discovery.models import (
 from requests_app.files import check_upload
 from requests_app.states import Kind
 from workflow import clock
+from workflow.among import Among
 from workflow.choosing import OneOf
 from workflow.registry import ActionForm, ReasonForm
 
@@ -71,7 +73,7 @@ class DocumentationForm(ActionForm):
     )
     new_customer = forms.BooleanField(required=False, label="A new customer")
 
-    def prepare(self) -> None:
+    def prefill(self) -> None:
         discovery = discovery_of(self.subject)
         if discovery is None:
             return
@@ -90,8 +92,8 @@ class DocumentForm(DocumentationForm):
         help_text="Client discovery judges each against what was asked for.",
     )  # fmt: skip
 
-    def prepare(self) -> None:
-        super().prepare()
+    def prefill(self) -> None:
+        super().prefill()
         discovery = discovery_of(self.subject)
         if discovery is not None:
             wanted = "\n".join(need.description for need in discovery.needs.all())
@@ -105,41 +107,36 @@ class DocumentForm(DocumentationForm):
         return found
 
 
+def _not_on_team(about: Any) -> Any:
+    people = get_user_model().objects.filter(is_active=True, is_auditor=False)
+    on_team = TeamMember.objects.filter(
+        left_at__isnull=True, discovery__request=about.pk, discovery__in=OPEN_ONES
+    ).values("user")
+    return people.exclude(pk__in=on_team).order_by("first_name", "last_name", "username")
+
+
 class TeamMemberForm(ActionForm):
     """Who joins the team (D5)."""
 
     user = OneOf(kind="person", label="Member")
     role = forms.ChoiceField(choices=TeamMember.Role.choices)
+    among = {"user": Among(_not_on_team)}
 
-    def prepare(self) -> None:
-        people = get_user_model().objects.filter(is_active=True, is_auditor=False)
-        on_team = TeamMember.objects.filter(
-            left_at__isnull=True, discovery__request=self.subject.pk, discovery__in=OPEN_ONES
-        ).values("user")
-        self.fields["user"].queryset = people.exclude(pk__in=on_team).order_by(
-            "first_name", "last_name", "username"
+
+def rows_of(model: Any, **such: Any) -> Among:
+    """Such rows of the open discovery; rows of others do not exist for it."""
+    return Among(
+        lambda about: model.objects.filter(
+            discovery__request=about.pk, discovery__in=OPEN_ONES, **such
         )
+    )
 
 
-class RowForm(ActionForm):
-    """A row of the open discovery, named by a hidden field; rows of others do not exist for it."""
-
-    def prepare(self) -> None:
-        for field in self.fields.values():
-            if isinstance(field.widget, forms.HiddenInput):
-                field.queryset = field.queryset.model.objects.filter(
-                    discovery__request=self.subject.pk, discovery__in=OPEN_ONES
-                )
-
-
-class RemoveMemberForm(RowForm):
+class RemoveMemberForm(ActionForm):
     """Who leaves the team."""
 
     member = forms.ModelChoiceField(TeamMember.objects.none(), widget=forms.HiddenInput)
-
-    def prepare(self) -> None:
-        super().prepare()
-        self.fields["member"].queryset = self.fields["member"].queryset.filter(left_at=None)
+    among = {"member": rows_of(TeamMember, left_at=None)}
 
 
 class FindingForm(ActionForm):
@@ -161,11 +158,12 @@ class FindingForm(ActionForm):
         return day
 
 
-class EditFindingForm(RowForm, FindingForm):
+class EditFindingForm(FindingForm):
     """A finding that reads otherwise now (D6)."""
 
     says = ("kind", "on", "text", "participants", "hours")
     finding = forms.ModelChoiceField(Finding.objects.none(), widget=forms.HiddenInput)
+    among = {"finding": rows_of(Finding)}
 
 
 class NeedForm(ActionForm):
@@ -204,11 +202,12 @@ def check_verdict(form: ActionForm, data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-class JudgeNeedForm(RowForm):
+class JudgeNeedForm(ActionForm):
     """The verdict on a need against the frozen original (D7)."""
 
     says = ("verdict", "quantity_after", "why")
     need = forms.ModelChoiceField(Need.objects.none(), widget=forms.HiddenInput)
+    among = {"need": rows_of(Need)}
     verdict = forms.ChoiceField(choices=[*BLANK, *Verdict.choices])
     quantity_after = forms.IntegerField(
         min_value=0, max_value=1_000_000, required=False, label="Needed",
@@ -226,19 +225,14 @@ class JudgeNeedForm(RowForm):
         return data
 
 
-class RemoveNeedForm(RowForm):
+class RemoveNeedForm(ActionForm):
     """A need that was listed by mistake; one that was asked for is judged instead."""
 
     need = forms.ModelChoiceField(Need.objects.none(), widget=forms.HiddenInput)
-
-    def prepare(self) -> None:
-        super().prepare()
-        self.fields["need"].queryset = self.fields["need"].queryset.filter(
-            source=Need.Source.ADDED, split_to__isnull=True
-        )
+    among = {"need": rows_of(Need, source=Need.Source.ADDED, split_to=None)}
 
 
-class SplitNeedForm(RowForm):
+class SplitNeedForm(ActionForm):
     """A need that becomes a request of its own (D7, X4)."""
 
     need = forms.ModelChoiceField(Need.objects.none(), widget=forms.HiddenInput)
@@ -246,10 +240,7 @@ class SplitNeedForm(RowForm):
         max_length=160, required=False, help_text="Empty: the need's own words."
     )
     description = forms.CharField(max_length=20_000, required=False, widget=area())
-
-    def prepare(self) -> None:
-        super().prepare()
-        self.fields["need"].queryset = self.fields["need"].queryset.filter(split_to=None)
+    among = {"need": rows_of(Need, split_to=None)}
 
 
 class DetermineForm(ActionForm):
@@ -261,7 +252,7 @@ class DetermineForm(ActionForm):
         help_text="What is to be done now. Not needed where it is as requested.",
     )  # fmt: skip
 
-    def prepare(self) -> None:
+    def prefill(self) -> None:
         discovery = discovery_of(self.subject)
         if discovery is not None:
             told = discovery.determination or suggestion(discovery)
@@ -284,6 +275,19 @@ def suggestion(discovery: Discovery) -> str:
     return str(Determination.AS_REQUESTED)
 
 
+def _groups(about: Any) -> Any:
+    groups: Any = Discovery._meta.get_field("outcome_group").related_model
+    return groups.objects.filter(is_active=True)
+
+
+def _accepted(about: Any) -> Any:
+    own = Proposal.objects.filter(request=about.pk, pass_number=Value(about.pass_number))
+    return own.filter(state="accepted")
+
+
+GROUPS = Among(_groups)
+
+
 class OutcomeForm(ActionForm):
     """How the discovery ends, and what the request becomes (D3)."""
 
@@ -299,18 +303,16 @@ class OutcomeForm(ActionForm):
         label="Estimate in hours",
     )  # fmt: skip
     earlier_proposal = forms.ModelChoiceField(Proposal.objects.none(), required=False)
+    among = {
+        "service": Among(lambda about: Service.objects.exclude(state__in=["retired", "cancelled"])),
+        "provider_group": GROUPS,
+        "earlier_proposal": Among(_accepted),
+    }
 
-    def prepare(self) -> None:
-        request, discovery = self.subject, discovery_of(self.subject)
-        groups = Discovery._meta.get_field("outcome_group").related_model.objects
-        self.fields["service"].queryset = Service.objects.exclude(
-            state__in=["retired", "cancelled"]
-        )
-        self.fields["provider_group"].queryset = groups.filter(is_active=True)
-        earlier = request.proposals.filter(state="accepted", pass_number=request.pass_number)
-        self.fields["earlier_proposal"].queryset = earlier
+    def prefill(self) -> None:
+        discovery = discovery_of(self.subject)
         if discovery is not None and not self.is_bound:
-            self._fill(request, discovery)
+            self._fill(self.subject, discovery)
 
     def _fill(self, request: Any, discovery: Discovery) -> None:
         """What was stated before; else what the request and its findings suggest."""
@@ -361,7 +363,7 @@ class PartsQuestionForm(ActionForm):
     parts_required = yes_no("Are new parts or equipment required?")
     note = forms.CharField(max_length=2000, required=False, widget=area(2))
 
-    def prepare(self) -> None:
+    def prefill(self) -> None:
         discovery = discovery_of(self.subject)
         if discovery is not None and discovery.parts_required is not None:
             self.initial.setdefault("parts_required", "yes" if discovery.parts_required else "no")
@@ -380,8 +382,9 @@ class FinaliseForm(ActionForm):
 class NothingNeededForm(ReasonForm):
     """What the customer is told where nothing is needed (D7)."""
 
-    def prepare(self) -> None:
-        self.fields["reason"].label = "What the customer is told"
+    reason = forms.CharField(label="What the customer is told", max_length=2000, widget=area(2))
+
+    def prefill(self) -> None:
         discovery = discovery_of(self.subject)
         if discovery is not None:
             self.initial.setdefault("reason", discovery.revised_scope)
@@ -396,10 +399,9 @@ class InitiateServiceForm(ActionForm):
     unlike_others = forms.BooleanField(
         required=False, label="It is none of the services with a similar name"
     )
+    among = {"provider_group": GROUPS}
 
-    def prepare(self) -> None:
-        groups = Discovery._meta.get_field("outcome_group").related_model.objects
-        self.fields["provider_group"].queryset = groups.filter(is_active=True)
+    def prefill(self) -> None:
         named = [p.new_service_name for p in proposals_of(self.subject) if p.new_service_name]
         if named:
             self.initial.setdefault("name", named[-1])
@@ -440,7 +442,7 @@ class ReviseRequestForm(ActionForm):
     title = forms.CharField(max_length=160)
     description = forms.CharField(max_length=20_000, widget=area(5))
 
-    def prepare(self) -> None:
+    def prefill(self) -> None:
         discovery = discovery_of(self.subject)
         scope = discovery.revised_scope if discovery else ""
         self.initial.setdefault("title", self.subject.title)

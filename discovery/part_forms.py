@@ -175,13 +175,12 @@ class SubstituteForm(LineRow, ReasonForm):
     part = OneOf(Part.objects.none(), kind="part", required=False, label="Substitute from the list")
     name = forms.CharField(max_length=120, required=False, label="Or the name of a new part")
     quantity = forms.IntegerField(min_value=1, max_value=100_000)
+    reason = forms.CharField(
+        label="Reason", max_length=2000, widget=area(2),
+        help_text="If price or function differ from what was accepted, "
+        "the customer must accept a new version of the proposal.",
+    )  # fmt: skip
     field_order = ["line", "part", "name", "quantity", "reason"]
-
-    def prepare(self) -> None:
-        self.fields["reason"].help_text = (
-            "If price or function differ from what was accepted, "
-            "the customer must accept a new version of the proposal."
-        )
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -197,6 +196,4 @@ class ReleaseForm(ReasonForm):
         PartLine.objects.none(), widget=forms.CheckboxSelectMultiple, label="Release"
     )
     field_order = ["lines", "reason"]
-
-    def prepare(self) -> None:
-        self.fields["lines"].queryset = self.subject.part_lines.waiting()
+    among = {"lines": Among(lambda about: PartLine.objects.filter(request=about.pk).waiting())}

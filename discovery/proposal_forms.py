@@ -13,7 +13,9 @@ from django.utils.translation import gettext as _
 from discovery.current import discovery_of, draft_of, latest
 from discovery.forms import DATE, UploadField, area
 from discovery.models import Part, Proposal, ProposalLine
+from discovery.part_forms import LISTED
 from workflow import clock
+from workflow.among import Among
 from workflow.choosing import OneOf
 from workflow.registry import ActionForm, ReasonForm
 
@@ -50,7 +52,7 @@ class ProposalForm(ActionForm):
         help_text="Only where it is for a service that is not yet provided.",
     )  # fmt: skip
 
-    def prepare(self) -> None:
+    def prefill(self) -> None:
         draft = draft_of(self.subject)
         if draft is not None:
             for name in self.fields:
@@ -88,9 +90,7 @@ class LineForm(ActionForm):
         min_value=0, max_digits=12, decimal_places=2, required=False, label="Rate per unit"
     )
     field_order = ["kind", "part", "description", "quantity", "unit", "rate"]
-
-    def prepare(self) -> None:
-        self.fields["part"].queryset = Part.objects.filter(is_active=True)
+    among = {"part": LISTED}
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -112,15 +112,15 @@ class LineForm(ActionForm):
         return data
 
 
+def _draft_lines(about: Any) -> Any:
+    return ProposalLine.objects.filter(proposal__request=about.pk, proposal__state="draft")
+
+
 class RemoveLineForm(ActionForm):
     """A line of the draft."""
 
     line = forms.ModelChoiceField(ProposalLine.objects.none(), widget=forms.HiddenInput)
-
-    def prepare(self) -> None:
-        self.fields["line"].queryset = ProposalLine.objects.filter(
-            proposal__request=self.subject.pk, proposal__state="draft"
-        )
+    among = {"line": Among(_draft_lines)}
 
 
 def _not_after_today(day: Any) -> Any:
@@ -169,11 +169,15 @@ class AnswerNoForm(ReasonForm):
     evidence = UploadField(required=False, label="Evidence, such as the scan")
     field_order = ["answered_by", "title", "given_on", "reason", "evidence"]
 
-    def prepare(self) -> None:
+    def prefill(self) -> None:
         self.initial.setdefault("given_on", clock.today())
 
     def clean_given_on(self) -> Any:
         return _not_after_today(self.cleaned_data["given_on"])
+
+
+def _unanswered(about: Any) -> Any:
+    return Proposal.objects.filter(request=about.pk, state__in=["issued", "accepted"])
 
 
 class PurchaseOrderForm(ActionForm):
@@ -191,9 +195,9 @@ class PurchaseOrderForm(ActionForm):
         help_text="Only where the proposal's total is zero.",
     )  # fmt: skip
 
-    def prepare(self) -> None:
-        open_ones = self.subject.proposals.filter(state__in=["issued", "accepted"])
-        self.fields["proposal"].queryset = open_ones
+    among = {"proposal": Among(_unanswered)}
+
+    def prefill(self) -> None:
         self.fields["proposal"].initial = latest(self.subject, "issued", "accepted")
 
     def clean(self) -> dict[str, Any]:

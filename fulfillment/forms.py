@@ -214,9 +214,9 @@ class EditPlanItemForm(PlanItemForm, ItemForm):
     reason = forms.CharField(required=False, max_length=300, label="Why")
     field_order = ["item", "title", "estimate_hours", "assignee", "test_criterion", "reason"]
 
-    def prepare(self) -> None:
-        if self.subject.state == S.PLANNING:
-            del self.fields["reason"]
+    @classmethod
+    def otherwise(cls, subject: Any) -> dict[str, str | None]:
+        return {"reason": None} if subject.state == S.PLANNING else {}
 
 
 class TimeForm(ActionForm):
@@ -276,9 +276,9 @@ class TestRunForm(ActionForm):
     evidence = forms.FileField(required=False, label="Evidence")
 
     def prefill(self) -> None:
-        request = self.subject
-        criteria = request.plan_items.filter(pass_number=request.pass_number, state="done")
-        lines = [i.test_criterion for i in criteria if i.test_criterion]
+        now = ("done", self.subject.pass_number)
+        tested = [i for i in self.subject.plan_items.all() if (i.state, i.pass_number) == now]
+        lines = [item.test_criterion for item in tested if item.test_criterion]
         self.fields["cases"].initial = "\n".join(f"{line}: " for line in lines)
 
     def clean_evidence(self) -> Any:

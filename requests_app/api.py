@@ -21,6 +21,7 @@ from rest_framework.request import Request as ApiRequest
 from rest_framework.response import Response
 
 from asd.models import Agency, Contact, Service, normalised
+from requests_app.api_detail import detail
 from requests_app.api_lists import ApiRequestFilter, RequestPages
 from requests_app.models import Attachment, Case, CaseEntry, Request
 from requests_app.onboarding import take_in_at_the_desk
@@ -186,6 +187,11 @@ class RequestDetail(RequestRow):
     def get_available_actions(self, req: Request) -> list[dict[str, Any]]:
         return describe_all(offers(req, self.context["request"].user))
 
+    @classmethod
+    def read(cls, req: Request, user: Any) -> dict[str, Any]:
+        """What an instance would say of it, put together at once."""
+        return detail(req, user, cls.Meta.fields)
+
 
 class RequestDone(RequestDetail):
     """A request after an action, and what the action made."""
@@ -295,6 +301,10 @@ class RequestViewSet(
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(page)
 
+    def retrieve(self, request: ApiRequest, reference: str) -> Response:
+        """Everything about it, and what the caller can do."""
+        return Response(RequestDetail.read(self.get_object(), request.user))
+
     def get_object(self) -> Any:
         """The request to be shown is read as its page reads it; one to be changed is not."""
         if self.action != "retrieve":
@@ -363,7 +373,7 @@ class RequestViewSet(
         """The request afresh; only its name and state where the caller has just passed it on."""
         fresh = self.get_queryset().filter(pk=pk).first()
         if fresh is not None:
-            return RequestDetail(fresh, context=self.get_serializer_context()).data
+            return RequestDetail.read(fresh, self.request.user)
         gone = Request.objects.get(pk=pk)
         return {"reference": gone.reference, "state": gone.state, "available_actions": []}
 

@@ -123,15 +123,11 @@ class DiscoverForm(ReasonForm):
     keep_specialist = forms.BooleanField(required=False, label="Keep its specialist")
     keep_parts = forms.BooleanField(required=False, initial=True, label="Keep open part lines")
 
-    def prepare(self) -> None:
-        if self.subject.state != S.SCHEDULED and self.subject.state not in (
-            S.PLANNING,
-            S.IN_FULFILLMENT,
-            S.TESTING,
-        ):
-            del self.fields["keep_slot"]
-        if self.subject.specialist_id is None:
-            del self.fields["keep_specialist"]
+    @classmethod
+    def otherwise(cls, subject: Any) -> dict[str, str | None]:
+        placed = subject.state in (S.SCHEDULED, S.PLANNING, S.IN_FULFILLMENT, S.TESTING)
+        slot: dict[str, str | None] = {} if placed else {"keep_slot": None}
+        return slot if subject.specialist_id else {**slot, "keep_specialist": None}
 
 
 class DeclineForm(ReasonForm):
@@ -171,6 +167,10 @@ class DeclineForm(ReasonForm):
 class HoldForm(ReasonForm):
     """Until when, and what it waits for (X1)."""
 
+    reason = forms.CharField(
+        label="Reason", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="The customer reads it.",
+    )  # fmt: skip
     review_on = forms.DateField(
         label="Look at it again on", widget=forms.DateInput(attrs={"type": "date"})
     )
@@ -181,10 +181,9 @@ class HoldForm(ReasonForm):
         required=False, initial=True, label="Keep its slot in the schedule"
     )
 
-    def prepare(self) -> None:
-        self.fields["reason"].help_text = "The customer reads it."
-        if self.subject.state != S.SCHEDULED:
-            del self.fields["keep_slot"]
+    @classmethod
+    def otherwise(cls, subject: Any) -> dict[str, str | None]:
+        return {} if subject.state == S.SCHEDULED else {"keep_slot": None}
 
 
 def _other_groups(about: Any) -> Any:
@@ -296,10 +295,14 @@ class AskForm(ActionForm):
         label="Look at it again on", widget=forms.DateInput(attrs={"type": "date"})
     )
 
-    def prepare(self) -> None:
+    @classmethod
+    def otherwise(cls, subject: Any) -> dict[str, str | None]:
+        if not subject.is_on_hold:
+            return {}
+        return {"review_on": None, "question": "Joins the question that waits already."}
+
+    def prefill(self) -> None:
         if self.subject.is_on_hold:
-            del self.fields["review_on"]
-            self.fields["question"].help_text = "Joins the question that waits already."
             return
         calendar = self.subject.provider_group.calendar if self.subject.provider_group else None
         self.fields["review_on"].initial = lambda: add_working_days(
@@ -390,14 +393,15 @@ class LinkForm(ActionForm):
         return data
 
 
+def _removable(about: Any) -> Any:
+    return Link.objects.filter(source=about.pk).exclude(relation=Link.STAYS)
+
+
 class UnlinkForm(ActionForm):
     """Which link of the request no longer stands (X4). Where a request came from stays."""
 
     link = forms.ModelChoiceField(Link.objects.none(), widget=forms.HiddenInput)
-
-    def prepare(self) -> None:
-        made = Link.objects.filter(source=self.subject)
-        self.fields["link"].queryset = made.exclude(relation=Link.STAYS)
+    among = {"link": Among(_removable)}
 
 
 def _needs(request: Request, other: Request) -> bool:

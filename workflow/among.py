@@ -9,6 +9,7 @@ no row has.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
@@ -18,6 +19,8 @@ from workflow.statements import Many, Statement, many
 from workflow.together import Marks
 
 MOST = 200  # of a list that is described
+PLANNED = 100  # sets of lists whose plan a connection keeps; any others are planned each time
+_numbers = count(1)
 Choice = tuple[Any, str]  # its value, and what it is called
 Ask = Callable[[Any], QuerySet[Any, Any]]
 
@@ -58,12 +61,11 @@ def choices(asked: list[tuple[Among, str]], subject: Any) -> list[list[Choice]]:
     """The first choices of several lists by one statement, each with its key column."""
     if not asked:
         return []
-    written = _called(tuple((among.ask, key) for among, key in asked))
-    found = written.read(subject)
-    return [
-        as_choices(rows, model, key)
-        for rows, model, (_, key) in zip(found, written.models, asked, strict=True)
-    ]
+    lists = tuple(dict.fromkeys((among.ask, key) for among, key in asked))
+    written = _called(lists)
+    read = zip(lists, written.read(subject), written.models, strict=True)
+    found = {one: as_choices(rows, model, one[1]) for one, rows, model in read}
+    return [found[among.ask, key] for among, key in asked]
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,13 @@ class _Written:
         return [found.get(str(n), []) for n in range(len(self.models))]
 
     @classmethod
-    def of(cls, lists: list[Ask]) -> "_Written":
+    def of(cls, lists: list[Ask], name: str = "") -> "_Written":
         names: dict[str, int] = {}
         asked = [ask(Marks(names)) for ask in lists]
         found = many({str(n): rows for n, rows in enumerate(asked)})
         if len(found.parts) < len(lists):
             raise ValueError("Django takes a list to choose from to be empty for every subject.")
-        statement = Statement(found.sql, found.params, tuple(names.values()))
+        statement = Statement(found.sql, found.params, tuple(names.values()), name)
         return cls(found, [rows.model for rows in asked], list(names), statement)
 
 
@@ -99,12 +101,14 @@ def _rows(ask: Ask, most: int) -> _Written:
 
 @lru_cache(maxsize=500)
 def _called(asked: tuple[tuple[Ask, str], ...]) -> _Written:
-    """Which lists are wanted hangs on who asks and on the state: a text for each such set."""
+    """Which lists are wanted hangs on who asks and on the state: a text for each such set. There
+    are some dozens, so the database may keep its plan for each."""
 
     def named(ask: Ask, key: str) -> Ask:
         return lambda about: called(ask(about), key)[:MOST]
 
-    return _Written.of([named(*one) for one in asked])
+    number = next(_numbers)
+    return _Written.of([named(*one) for one in asked], f"among_{number}" * (number <= PLANNED))
 
 
 def called(rows: QuerySet[Any, Any], key: str) -> QuerySet[Any, Any]:

@@ -1,9 +1,12 @@
 """Actions as data: what the API offers, what it asks for, and how JSON becomes a filled-in form."""
 
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from django import forms
 from django.db.models import Model
+from django.utils.translation import get_language
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
@@ -86,20 +89,44 @@ class EventData(serializers.ModelSerializer):
 
 def describe_all(offers: list[Offer]) -> list[dict[str, Any]]:
     """Offered actions; the rows that their forms let choose from are read by one statement."""
-    fields = {offer.name: _fields(offer) for offer in offers}
-    lists = _lists(offers, fields)
-    return [_describe(offer, fields[offer.name], lists) for offer in offers]
+    asked = {offer.name: _asked(offer) for offer in offers}
+    lists = _lists(offers, {name: one.chosen for name, one in asked.items()})
+    return [_describe(offer, asked[offer.name], lists) for offer in offers]
 
 
 Fields = dict[str, forms.Field]
 Lists = dict[tuple[str, str], list[Choice]]
 
 
-def _fields(offer: Offer) -> Fields:
-    """What its form asks; made only where it is another one for other subjects."""
-    form: Any = offer.action.form
-    fields: Fields = form.declared() if form.is_the_same_for_all() else offer.form.fields
-    return fields
+@dataclass(frozen=True)
+class _Asked:
+    """What a form asks, described but for the rows of its fields to be `chosen` from."""
+
+    fields: list[dict[str, Any]]
+    chosen: Fields
+
+
+def _asked(offer: Offer) -> _Asked:
+    """Described anew only where it is another one for other subjects."""
+    form = offer.action.form
+    if not form.is_the_same_for_all():
+        return _described(offer.form.fields)
+    return _of_class(form, tuple(form.otherwise(offer.subject).items()), get_language())
+
+
+@lru_cache(maxsize=500)
+def _of_class(
+    form: type[ActionForm], otherwise: tuple[tuple[str, str | None], ...], language: str
+) -> _Asked:
+    words = dict(otherwise)
+    asked = {n: f for n, f in form.declared().items() if n not in words or words[n] is not None}
+    return _described(asked, words)
+
+
+def _described(fields: Fields, words: dict[str, str | None] | None = None) -> _Asked:
+    told = [_describe_field(name, field, words or {}) for name, field in fields.items()]
+    chosen = {n: f for n, f in fields.items() if isinstance(f, forms.ModelChoiceField)}
+    return _Asked(told, chosen)
 
 
 def _lists(offers: list[Offer], fields: dict[str, Fields]) -> Lists:
@@ -110,8 +137,6 @@ def _lists(offers: list[Offer], fields: dict[str, Fields]) -> Lists:
     for offer in offers:
         form = offer.action.form
         for name, field in fields[offer.name].items():
-            if not isinstance(field, forms.ModelChoiceField):
-                continue
             key = field.to_field_name or "pk"
             if name in form.among and (form.is_the_same_for_all() or chooses_among(field)):
                 told[offer.name, name] = (form.among[name], key)
@@ -120,13 +145,15 @@ def _lists(offers: list[Offer], fields: dict[str, Fields]) -> Lists:
     found: Lists = {}
     if told:
         found |= zip(told, choices([*told.values()], offers[0].subject), strict=True)
+    if not other:
+        return found
     many = read(**{str(n): rows for n, (rows, _) in enumerate(other.values())})
     for n, (place, (rows, key)) in enumerate(other.items()):
         found[place] = as_choices(many[str(n)], rows.model, key)
     return found
 
 
-def _describe(offer: Offer, fields: Fields, lists: Lists) -> dict[str, Any]:
+def _describe(offer: Offer, asked: _Asked, lists: Lists) -> dict[str, Any]:
     """An offered action with the fields of its form."""
     return {
         "name": offer.name,
@@ -135,30 +162,30 @@ def _describe(offer: Offer, fields: Fields, lists: Lists) -> dict[str, Any]:
         "danger": offer.action.danger,
         "blockers": offer.blockers,
         "fields": [
-            _describe_field(name, field, lists.get((offer.name, name)))
-            for name, field in fields.items()
+            {**told, "choices": _choices(lists[offer.name, told["name"]])}
+            if told["name"] in asked.chosen
+            else told
+            for told in asked.fields
         ],
     }
 
 
-def _describe_field(name: str, field: forms.Field, rows: list[Choice] | None) -> dict[str, Any]:
+def _describe_field(name: str, field: forms.Field, words: dict[str, str | None]) -> dict[str, Any]:
+    """A field with the values that it allows of itself."""
+    plain = isinstance(field, forms.ChoiceField) and not isinstance(field, forms.ModelChoiceField)
     return {
         "name": name,
         "type": next((word for kind, word in TYPES if isinstance(field, kind)), "text"),
         "required": field.required,
         "label": str(field.label or name.replace("_", " ").capitalize()),
-        "help": str(field.help_text),
+        "help": str(words.get(name) or field.help_text),
         "multiple": _takes_many(field),
-        "choices": _choices(field, rows),
+        "choices": _choices(_flat(field.choices)) if plain else None,  # type: ignore[attr-defined]
     }
 
 
-def _choices(field: forms.Field, rows: list[Choice] | None) -> list[dict[str, str]] | None:
+def _choices(rows: list[Choice]) -> list[dict[str, str]]:
     """Allowed values; of long lists the first 200."""
-    if rows is None and isinstance(field, forms.ChoiceField):
-        rows = _flat(field.choices)
-    if rows is None:
-        return None
     return [{"value": str(value), "label": str(label)} for value, label in rows]
 
 

@@ -22,8 +22,8 @@ class ActionForm(forms.Form):
 
     `hidden` fields name the row acted upon (a plan item, a part line) in lists of rows. Of the
     fields in `says`, an empty form has what that row says now. A form that shows or hides fields
-    by what it finds is `shaped_by_subject`; of all others the class says what they ask. `among`
-    names the lists that its fields choose from.
+    by what it finds is `shaped_by_subject`; of all others the class says what they ask, but for
+    `otherwise`. `among` names the lists that its fields choose from.
     """
 
     says: tuple[str, ...] = ()
@@ -35,8 +35,13 @@ class ActionForm(forms.Form):
         self.actor = actor
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
-        for name, among in self.among.items():
-            choose_among(self.fields[name], among, subject)  # type: ignore[arg-type]
+        for name, words in self.otherwise(subject).items():
+            if words is None:
+                del self.fields[name]
+            else:
+                self.fields[name].help_text = words
+        for name in self.among.keys() & self.fields.keys():
+            choose_among(self.fields[name], self.among[name], subject)  # type: ignore[arg-type]
         self.prepare()
         self.prefill()
         if self.says and not self.is_bound:
@@ -49,8 +54,14 @@ class ActionForm(forms.Form):
         """Override to say what stands in a form that nobody has filled in yet."""
 
     @classmethod
+    def otherwise(cls, subject: Any) -> dict[str, str | None]:
+        """Override to ask this subject otherwise than the class says: by field another help text,
+        or None for one that it is not asked for."""
+        return {}
+
+    @classmethod
     def is_the_same_for_all(cls) -> bool:
-        """Whether the class says all of what it asks, but for the lists of `among`."""
+        """Whether the class says all of what it asks, but for `among` and `otherwise`."""
         return cls.prepare is ActionForm.prepare
 
     def _say(self) -> None:

@@ -2,17 +2,22 @@
 
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.renderers import JSONRenderer
 from rest_framework.test import APIClient
 
-from requests_app.api import RequestRow
+from requests_app.api import RequestDetail, RequestRow
 from requests_app.models import Request
+from requests_app.pages import page_of
 from tests.factories import Office
+from tests.requests_app.test_actions_view import WALKS
 from tests.walk import do, later, to_closed, to_in_fulfillment, to_pending
+from workflow import together
 
 Api = Callable[[Any], APIClient]
 
@@ -48,3 +53,18 @@ def test_a_request_with_all_its_actions_and_their_choices(api: Api, office: Offi
     with CaptureQueriesContext(connection) as seen:
         assert client.get(address).status_code == 200
     assert len(seen.captured_queries) <= 12, [q["sql"][:200] for q in seen.captured_queries]
+
+
+@pytest.mark.parametrize("state", WALKS)
+def test_a_request_is_what_its_description_says(office: Office, state: str) -> None:
+    """The dictionary put together by hand and the serializer that describes it, state by state."""
+    request = WALKS[state](office)
+    for person in (office.rep, office.specialist):
+        found = page_of(person, request.reference)
+        assert found is not None
+        together.read(found)
+        context = {"request": SimpleNamespace(user=person)}
+        described = JSONRenderer().render(RequestDetail(found, context=context).data)
+        assert json.loads(described) == json.loads(
+            JSONRenderer().render(RequestDetail.read(found, person))
+        )
