@@ -56,8 +56,8 @@ def _forecast(req: Request) -> dict[str, Any] | None:
     return forecast and {
         "p50_on": _day(forecast.p50_on),
         "p85_on": _day(forecast.p85_on),
-        "in_words": forecast.in_words,
-        "moved_in_words": forecast.moved_in_words,
+        "in_words": forecast.in_words(),
+        "moved_in_words": forecast.moved_in_words(),
         "sample": forecast.sample,
         "whose": forecast.whose,
         "computed_at": _moment(forecast.computed_at),
