@@ -1,21 +1,22 @@
-"""How much open work stands where, counted up to a cap: the same cost for any backlog (F1, F3).
+"""How much open work stands where, counted up to a cap: the same cost for any backlog (F1, F3);
+and what else the frame of every page shows.
 
 Counts, what is late and what is at risk are read off two indexes of the open requests by group and
 state: nobody's row is looked at, and none of it is kept, so it is true at the moment it is read.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple
 
+from requests_app.mail_models import REVIEWED
 from requests_app.states import OPEN, S
 from workflow import clock
+from workflow.models import SavedFilter, User
 from workflow.paging import MOST
 from workflow.statements import Statement, mark
-
-if TYPE_CHECKING:
-    from workflow.models import User
 
 CAP = MOST + 1  # of each state of each group
 QUEUES = {
@@ -43,9 +44,21 @@ CROSS JOIN LATERAL (SELECT count(*) n, count(*) FILTER (WHERE due_at < %s) late 
 ) counted) near
 WHERE every.n > 0
 """  # noqa: S608 - made of the names of states; every value is a parameter
-_GROUPS, _CAP, _NOW = mark(list, 0), mark(int, 1), mark(datetime, 2)
-_COUNTED = Statement(
-    COUNTED, [_GROUPS, _CAP, _NOW, _CAP, _NOW, _NOW, _CAP], (_GROUPS, _CAP, _NOW), "open_work"
+REVIEW = ", ".join(f"'{state}'" for state in REVIEWED)
+FRAME = f"""
+SELECT counted.*, NULL::text FROM ({COUNTED}) counted
+UNION ALL SELECT NULL, 'mail', count(*), 0, 0, 0, NULL, NULL FROM (
+    SELECT FROM requests_app_inboundmessage WHERE state IN ({REVIEW}) LIMIT %s
+) mail
+UNION ALL SELECT NULL, 'filters', 0, 0, 0, 0, NULL,
+    json_agg(json_build_array(id, page, name, query) ORDER BY name)::text
+FROM workflow_savedfilter WHERE user_id = %s
+"""  # noqa: S608 - as above
+_GROUPS, _CAP, _NOW, _PERSON = mark(list, 0), mark(int, 1), mark(datetime, 2), mark(int, 3)
+_PARAMS = [_GROUPS, _CAP, _NOW, _CAP, _NOW, _NOW, _CAP]
+_COUNTED = Statement(COUNTED, _PARAMS, (_GROUPS, _CAP, _NOW), "open_work")
+_FRAME = Statement(
+    FRAME, [*_PARAMS, _CAP, _PERSON], (_GROUPS, _CAP, _NOW, _PERSON), "frame_of_a_page"
 )
 
 
@@ -75,25 +88,58 @@ class Row:
         return self.near - self.unmarked, self.near >= self.cap
 
 
-def open_work(groups: Iterable[int], cap: int = CAP) -> dict[int, dict[str, Row]]:
+Work = dict[int, dict[str, Row]]
+
+
+class Frame(NamedTuple):
+    """What the frame of a page shows: the open work of the person's groups, the mail that waits
+    for somebody (up to a thousand and one), and the person's saved filters."""
+
+    work: Work
+    mail: int
+    filters: list[SavedFilter]
+
+
+def open_work(groups: Iterable[int], cap: int = CAP) -> Work:
     """By group and state: how many are open, late and at risk, and since when the oldest is there.
 
     Each number is counted up to `cap`. One statement, planned once for a connection.
     """
-    found: dict[int, dict[str, Row]] = {}
-    rows = _COUNTED.run([list(groups), cap, clock.now()])
+    return _by_group(_COUNTED.run([list(groups), cap, clock.now()]), cap)
+
+
+def frame_of(user: User) -> Frame:
+    """Read by one statement, once for a page."""
+    kept = user.__dict__
+    if "_frame" not in kept:
+        rows = _FRAME.run([sorted(user.group_ids), CAP, clock.now(), user.pk])
+        beside = {row[1]: row for row in rows if row[0] is None}
+        kept["_frame"] = Frame(
+            work=_by_group((row[:-1] for row in rows if row[0] is not None), CAP),
+            mail=beside["mail"][2],
+            filters=_filters(user, beside["filters"][-1]),
+        )
+    return kept["_frame"]  # type: ignore[no-any-return]
+
+
+def own_open_work(user: User) -> Work:
+    """That of a person's own groups."""
+    return frame_of(user).work
+
+
+def _by_group(rows: Iterable[Any], cap: int) -> Work:
+    found: Work = {}
     for group, state, number, marked, near, unmarked, oldest in rows:
         row = Row(number, marked, near, unmarked, oldest, cap)
         found.setdefault(group, {})[state] = row
     return found
 
 
-def own_open_work(user: "User") -> dict[int, dict[str, Row]]:
-    """That of a person's own groups; a page reads it once."""
-    kept = user.__dict__
-    if "_open_work" not in kept:
-        kept["_open_work"] = open_work(sorted(user.group_ids)) if user.group_ids else {}
-    return kept["_open_work"]  # type: ignore[no-any-return]
+def _filters(user: User, text: str | None) -> list[SavedFilter]:
+    return [
+        SavedFilter(pk=pk, user_id=user.pk, page=page, name=name, query=query)
+        for pk, page, name, query in json.loads(text or "[]")
+    ]
 
 
 def sum_of(states: dict[str, Row], which: Iterable[str], what: str, cap: int = CAP) -> int | str:

@@ -5,13 +5,9 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from requests_app.glance import QUEUES, own_open_work, sum_of
-from requests_app.models import InboundMessage
-from workflow.models import SAVED_FILTERS, User
-from workflow.paging import MOST, said
-from workflow.written import Written
-
-TO_REVIEW = Written(lambda: InboundMessage.objects.to_review().order_by().only("pk")[: MOST + 1])
+from requests_app.glance import QUEUES, frame_of, sum_of
+from workflow.models import SavedFilter, User
+from workflow.paging import said
 
 
 def _rail(user: User, path: str) -> list[dict[str, Any]]:
@@ -20,7 +16,7 @@ def _rail(user: User, path: str) -> list[dict[str, Any]]:
         {"label": "Requests", "href": "/requests/"},
     ]
     memberships = user.own_memberships
-    work = own_open_work(user)
+    work = frame_of(user).work
     for membership in memberships:
         group, states = membership.group, work.get(membership.group_id, {})
         entries.append({"label": group.name})
@@ -51,7 +47,7 @@ def _rail(user: User, path: str) -> list[dict[str, Any]]:
 def _mail(user: User) -> list[dict[str, Any]]:
     """Mail that waits for a representative; an auditor reads it too."""
     if user.is_representative or user.is_superuser:
-        count = TO_REVIEW.count()
+        count = frame_of(user).mail
         return [{"label": "Mail to review", "href": "/mail/", "count": count and said(count)}]
     return [{"label": "Mail to review", "href": "/mail/"}] if user.is_auditor else []
 
@@ -65,6 +61,10 @@ def _person(user: User) -> dict[str, Any]:
         "takes_in": user.is_representative or user.is_superuser,
         "administers": user.is_staff,
     }
+
+
+def _saved(user: User, path: str) -> list[SavedFilter]:
+    return [saved for saved in frame_of(user).filters if saved.page == path]
 
 
 def _leads_to(entry: dict[str, Any], path: str) -> bool:
@@ -99,7 +99,5 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return {
         "rail": SimpleLazyObject(lambda: _rail(user, request.path)),
         "person": SimpleLazyObject(lambda: _person(user)),
-        "saved_filters": SimpleLazyObject(
-            lambda: SAVED_FILTERS.instances(person=user.pk, page=request.path)
-        ),
+        "saved_filters": SimpleLazyObject(lambda: _saved(user, request.path)),
     }

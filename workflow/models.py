@@ -102,12 +102,7 @@ def places_of(**whose: Any) -> models.QuerySet[Any]:
     return found.order_by("group__name")  # type: ignore[no-any-return]
 
 
-def _saved(person: int, page: str) -> models.QuerySet["SavedFilter"]:
-    return SavedFilter.objects.filter(user=person, page=page)
-
-
 _PLACES = Written(lambda person: places_of(user=person))
-SAVED_FILTERS = Written(_saved)
 
 
 class ApiToken(models.Model):

@@ -33,7 +33,7 @@ class SessionStore(db.SessionStore):
         return BrowserSession
 
     def create_model_instance(self, data: Any) -> Any:
-        made = super().create_model_instance(data)
+        made: Any = super().create_model_instance(data)
         made.person_id = data.get("_auth_user_id") or None
         return made
 
