@@ -197,7 +197,15 @@ class PartLine(Machine):
                 fields=["state", "id"],
                 name="part_line_open",
                 condition=~Q(state__in=["received", "cancelled", "substituted"]),
-            )
+            ),
+            # what is expected on a day that the schedule does not reach
+            models.Index(
+                fields=["expected_on"],
+                include=["request"],
+                name="part_line_expected",
+                condition=Q(expected_on__isnull=False)
+                & ~Q(state__in=["received", "cancelled", "substituted"]),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -4,8 +4,7 @@ What the page costs does not grow with what is booked: of the days the sums are 
 drawn for the first weeks and so many a day; others are fetched when their week is opened (F2).
 """
 
-from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, NamedTuple
@@ -18,7 +17,6 @@ from fulfillment.days_off import DaysOff
 from fulfillment.models import ProviderGroup, ScheduledDay, ScheduleEntry
 from fulfillment.names import name_of
 from fulfillment.workforce import Workforce
-from requests_app.querysets import AmongKeys
 from requests_app.states import Priority, S
 from workflow import clock
 
@@ -208,29 +206,21 @@ def _standing_on(group: Any, first: Any, last: Any) -> Any:
 
 
 def cards_of(group: Any, first: Any, last: Any, most: int | None = MOST_A_DAY) -> Any:
-    """The rows of the cards of these days, in order; so many of each day at most."""
-    rows = _standing_on(group, first, last)
-    if most is not None:  # which ones is found out before what they show is looked up
-        order = [f"{REQUEST}priority", "entry_id"]
-        place = Window(RowNumber(), partition_by="day", order_by=order)
-        drawn = rows.order_by().annotate(place=place).filter(place__lte=most)
-        rows = ScheduledDay.objects.filter(AmongKeys("pk", drawn.values("pk")))
-    return rows.order_by("day", f"{REQUEST}priority", "entry_id").values_list(
-        *COLUMNS, name_of(f"{REQUEST}specialist__")
+    """The rows of the cards of these days, in order; so many of each day at most, and how many
+    there are."""
+    order = [f"{REQUEST}priority", "entry_id"]
+    rows = _standing_on(group, first, last).annotate(
+        by=name_of(f"{REQUEST}specialist__"), number=Window(Count("*"), partition_by="day")
     )
+    if most is not None:
+        place = Window(RowNumber(), partition_by="day", order_by=order)
+        rows = rows.annotate(place=place).filter(place__lte=most)
+    return rows.order_by("day", *order).values_list(*COLUMNS, "by", "number")
 
 
-def numbers_of(group: Any, first: Any, last: Any) -> Any:
-    """How many cards each of these days has, drawn or not."""
-    rows = _standing_on(group, first, last).order_by()
-    return rows.values_list("day").annotate(number=Count("*"))
-
-
-def cards(rows: Iterable[Any], numbers: Mapping[date, int] | None = None) -> list[Card]:
-    """The cards of these rows; without `numbers` they are all that there are of each day."""
-    rows = list(rows)
-    numbers = Counter(row[0] for row in rows) if numbers is None else numbers
-    return [Card._make((*row, numbers[row[0]])) for row in rows]
+def cards(rows: Iterable[Any]) -> list[Card]:
+    """The cards of these rows."""
+    return [Card._make(row) for row in rows]
 
 
 def beginnings_of(group: Any, first: Any, last: Any) -> Any:

@@ -13,6 +13,7 @@ from fulfillment.short_days import ShortDay, booked_days, days_short
 from fulfillment.unplaced import SHOWN_ASIDE
 from fulfillment.workforce import MEMBER, AtWork, Workforce, members_at_work
 from requests_app.models import Request
+from requests_app.querysets import AmongKeys
 from requests_app.states import S
 from workflow import clock
 from workflow.drawn import drawing, read_drawn
@@ -37,13 +38,10 @@ def schedule_of(group: Any, user: Any, calendar: Any, today: Any, near: Any, end
         "booked": booked_days(group, today),
         "begins": board.beginnings_of(group, today, end),
         "cards": board.cards_of(group, today, near),
-        "numbers": board.numbers_of(group, today, near),
         **{name: rows[:SHOWN_ASIDE] for name, rows in aside.items()},
-        "now": now[:SIZE],
-        "beyond": later[:SHOWN_ASIDE],
-        "lines": unplaced.open_lines().filter(request__in=now.values("pk")[:SIZE]),
-        "lines_beyond": unplaced.open_lines().filter(request__in=later.values("pk")[:SHOWN_ASIDE]),
-        "kept": ScheduleEntry.objects.active().filter(request__in=now.values("pk")[:SIZE]),
+        **_with_parts_and_slots(now[:SIZE]),
+        "beyond": _waiting(later[:SHOWN_ASIDE]),
+        "lines_beyond": _of(later[:SHOWN_ASIDE], unplaced.open_lines()),
         "counts": ProviderGroup.objects.filter(pk=group).values_list(
             HowMany(now), HowMany(later), *map(HowMany, aside.values())
         ),
@@ -56,19 +54,27 @@ def _queue(group: Any, end: Any) -> tuple[Any, Any]:
     """What waits for a slot, and what waits for a day beyond the window, in the order of the
     rule. Whoever may open the page of a group sees all of its requests."""
     rows = Request.objects.filter(provider_group=group, state=S.AWAITING_SCHEDULING).by_rule()
-    rows, beyond = unplaced.shown(rows), unplaced.beyond_window(end)
+    beyond = unplaced.beyond_window(end)
     return rows.exclude(beyond), rows.filter(beyond)
 
 
-def _with_parts_and_slots(rows: Any) -> dict[str, list[Any]]:
-    """A part of the queue as the page reads it. One statement."""
-    keys = rows.values("pk")
-    return read_drawn(
-        "now",
-        now=rows,
-        lines=unplaced.open_lines().filter(request__in=keys),
-        kept=ScheduleEntry.objects.active().filter(request__in=keys),
-    )
+def _waiting(part: Any) -> Any:
+    """What the page shows of a part of the queue: which it is, the index of the queue says."""
+    return unplaced.shown(Request.objects.filter(AmongKeys("pk", part.values("pk"))).by_rule())
+
+
+def _of(part: Any, rows: Any) -> Any:
+    """Of these rows, what belongs to a part of the queue."""
+    return rows.filter(AmongKeys("request", part.values("pk")))
+
+
+def _with_parts_and_slots(part: Any) -> Sets:
+    """A part of the queue as the page reads it."""
+    return {
+        "now": _waiting(part),
+        "lines": _of(part, unplaced.open_lines()),
+        "kept": _of(part, ScheduleEntry.objects.active()),
+    }
 
 
 @dataclass
@@ -107,7 +113,7 @@ class SchedulePage:
     @cached_property
     def cards(self) -> list[board.Card]:
         """The first cards of each day of the near weeks."""
-        return board.cards(self.found["cards"], dict(self.found["numbers"]))
+        return board.cards(self.found["cards"])
 
     def board(self, opened: date | None = None) -> board.Board:
         """The weeks, with the cards of the near ones and of the one that was opened."""
@@ -139,7 +145,8 @@ class SchedulePage:
         found = self.found
         if page.number > 1:
             queue, _ = _queue(self.group.pk, capacity.window_end())
-            found = _with_parts_and_slots(queue[(page.number - 1) * SIZE : page.number * SIZE])
+            part = queue[(page.number - 1) * SIZE : page.number * SIZE]
+            found = read_drawn("now", **_with_parts_and_slots(part))
         page.object_list = [Listed(req) for req in found["now"]]
         unplaced.give(page.object_list, found["lines"], found["kept"])
         return page, unplaced.proposals(page.object_list, days)
@@ -148,7 +155,7 @@ class SchedulePage:
         """What waits for a day beyond the window: the first of them, or all."""
         if every:
             _, queue = _queue(self.group.pk, capacity.window_end())
-            found = _with_parts_and_slots(queue[: unplaced.MOST_ASIDE])
+            found = read_drawn("now", **_with_parts_and_slots(queue[: unplaced.MOST_ASIDE]))
             rows = [Listed(req) for req in found["now"]]
             unplaced.give(rows, found["lines"], found["kept"])
         else:

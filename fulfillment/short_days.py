@@ -56,7 +56,6 @@ def cards_between(group: Any, first: Any, last: Any) -> Sets:
     """The first cards of each day."""
     return {
         "cards": board.cards_of(group, first, last, MOST_CARDS),
-        "numbers": board.numbers_of(group, first, last),
     }
 
 
@@ -84,7 +83,7 @@ def days_short(
         cards = board.by_day(near[1])
     else:
         read = cards_between(group=group.pk, first=shown[0], last=shown[-1])
-        cards = board.by_day(board.cards(read["cards"], dict(read["numbers"])))
+        cards = board.by_day(board.cards(read["cards"]))
     return [
         ShortDay(day, there[day], minutes, cards.get(day, [])[:MOST_CARDS] if day in shown else [])
         for day, minutes in short

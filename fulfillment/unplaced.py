@@ -9,11 +9,12 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from fulfillment import capacity, lists, slots
 from fulfillment.models import ProviderGroup, ScheduleEntry
 from requests_app.models import Request
+from requests_app.querysets import AmongKeys
 from requests_app.states import S
 from workflow import clock
 
@@ -120,8 +121,8 @@ def shown(rows: Any) -> Any:
 
 def beyond_window(end: Any) -> Q:
     """What cannot begin within the window, by agreement or for want of parts (F2)."""
-    parts = open_lines().filter(request=OuterRef("pk"), expected_on__gt=end)
-    return Q(earliest_on__gt=end) | Q(Exists(parts))
+    late = open_lines().filter(expected_on__gt=end).order_by()  # few, whoever waits for them
+    return Q(earliest_on__gt=end) | Q(AmongKeys("pk", late.values("request")))
 
 
 def open_lines() -> Any:

@@ -18,6 +18,7 @@ REQUEST_INDEXES = [
         "provider_group",
         "state",
         *BY_RULE,
+        include=["earliest_on"],  # what waits for a day beyond the schedule stands for itself
         name="request_queue",
         condition=OPEN_Q,
     ),
