@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from workflow.models import User
 
 
-@drawing("now", "beyond", group=int, user=int, calendar=int, today=date, near=date, end=date)
+@drawing(
+    "now", "beyond", "missed", "without_days", "later",
+    group=int, user=int, calendar=int, today=date, near=date, end=date,
+)  # fmt: skip
 def schedule_of(group: Any, user: Any, calendar: Any, today: Any, near: Any, end: Any) -> Sets:
     """The people and their days, the cards of the near weeks, and the first rows of each list."""
     aside = unplaced.aside_sets(group, today, end)
@@ -38,7 +41,7 @@ def schedule_of(group: Any, user: Any, calendar: Any, today: Any, near: Any, end
         "booked": booked_days(group, today),
         "begins": board.beginnings_of(group, today, end),
         "cards": board.cards_of(group, today, near),
-        **{name: rows[:SHOWN_ASIDE] for name, rows in aside.items()},
+        **{name: unplaced.first_of(rows, SHOWN_ASIDE) for name, rows in aside.items()},
         **_with_parts_and_slots(now[:SIZE]),
         "beyond": _waiting(later[:SHOWN_ASIDE]),
         "lines_beyond": _of(later[:SHOWN_ASIDE], unplaced.open_lines()),

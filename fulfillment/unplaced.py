@@ -3,13 +3,14 @@
 Each list of the page shows its first rows and how many there are.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from fulfillment import capacity, lists, slots
 from fulfillment.models import ProviderGroup, ScheduleEntry
@@ -33,11 +34,11 @@ ENTRY = (
 class Aside:
     """Entries of the group that stand on no day of the window: the first of each list."""
 
-    missed: list[ScheduleEntry] = field(default_factory=list)
+    missed: list[Any] = field(default_factory=list)
     """Planned to begin before today and not pulled: they stay on top (F2)."""
-    without_days: list[ScheduleEntry] = field(default_factory=list)
+    without_days: list[Any] = field(default_factory=list)
     """Resumed after a hold when no day had room: the lead finds one (X1)."""
-    later: list[ScheduleEntry] = field(default_factory=list)
+    later: list[Any] = field(default_factory=list)
     """Planned beyond the window; they roll into it by themselves."""
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -46,11 +47,17 @@ def aside_sets(group: Any, today: Any, end: Any) -> dict[str, QuerySet[ScheduleE
     """The three lists, each in the order of its days."""
     rows = ScheduleEntry.objects.active().filter(group=group, request__state=S.SCHEDULED)
     rows = rows.select_related("request__agency").only(*ENTRY).order_by("first_day", "pk")
+    rows = rows.annotate(priority=F("request__priority"), since=F("request__created_at"))
     return {
         "missed": rows.filter(state="booked", first_day__lt=today),
         "without_days": rows.filter(state="suspended", request__held_since__isnull=True),
         "later": rows.filter(state="booked", first_day__gt=end),
     }
+
+
+def first_of(rows: QuerySet[ScheduleEntry], many: int) -> QuerySet[ScheduleEntry]:
+    """So many of one of the lists: which they are, the index of the schedule says."""
+    return rows.filter(AmongKeys("pk", rows.values("pk")[:many]))
 
 
 def aside(group: ProviderGroup, most: int = MOST_ASIDE) -> Aside:
@@ -60,9 +67,9 @@ def aside(group: ProviderGroup, most: int = MOST_ASIDE) -> Aside:
     return Aside(**found, counts={name: len(rows) for name, rows in found.items()})
 
 
-def by_rule(entry: ScheduleEntry) -> tuple[Any, ...]:
+def by_rule(entry: Any) -> tuple[Any, ...]:
     """Who comes first of those that were planned for the same day (F4)."""
-    return (entry.first_day, entry.request.priority, entry.request.created_at, entry.pk)
+    return (entry.first_day, entry.priority, entry.since, entry.id)
 
 
 @dataclass
@@ -145,16 +152,21 @@ def give(rows: list[Any], lines: Iterable[Any], entries: Iterable[ScheduleEntry]
 
 def proposals(rows: Iterable[Any], days: list[capacity.Day]) -> list[Waiting]:
     """Each with the next day on which it would fit; they have their parts and slots."""
-    return [_waiting(req, days) for req in rows]
+
+    @cache
+    def next_free(minutes: int, bar: date | None) -> date | None:
+        free = [d for d in days if d.day >= bar] if bar else days
+        return next(iter(capacity.nearest(free, minutes, 1)), None)
+
+    return [_waiting(req, next_free) for req in rows]
 
 
-def _waiting(req: Any, days: list[capacity.Day]) -> Waiting:
+def _waiting(req: Any, next_free: Callable[[int, date | None], date | None]) -> Waiting:
     kept = next(iter(req.active_entries), None)
     bars = slots.bars_of(req, req.open_lines)
     hours = kept.hours if kept else req.estimate_hours
     minutes = int((hours or Decimal(1)) * 60)
-    free = [d for d in days if not bars or d.day >= max(bars)[0]]
-    proposed = next(iter(capacity.nearest(free, minutes, 1)), None)
+    proposed = next_free(minutes, max(bars)[0] if bars else None)
     if kept and kept.state == "booked" and kept.first_day >= clock.today():
         proposed = kept.first_day
     return Waiting(req, kept, bars, proposed, hours)

@@ -96,21 +96,18 @@ class Workforce:
             return Decimal(0)
         plain = (day.weekday(), open_for)
         if plain not in self._plain_days:
-            everybody = (self._own(member, day) for member in self.members)
+            everybody = (_own(member, day, open_for) for member in self.members)
             self._plain_days[plain] = sum(everybody, Decimal(0))
         away = {m.pk: m for first, last, m in self._away if first <= day <= last}
-        missing = (self._own(m, day) - self.minutes_of(m, day) for m in away.values())
+        missing = (_own(m, day, open_for) - self.minutes_of(m, day) for m in away.values())
         return self._plain_days[plain] - sum(missing, Decimal(0))
-
-    def _own(self, member: Membership | AtWork, day: date) -> Decimal:
-        """A member's own hours within the group's, in minutes."""
-        return min(member.hours_on(day) * 60, Decimal(self.hours.minutes_on(day)))
 
     def minutes_of(self, member: Membership | AtWork, day: date) -> Decimal:
         """Minutes that one member is at work: own hours, within the group's, less leave."""
         if _is_away(member, day):
             return Decimal(0)
-        return self._own(member, day) * there_on(day, self.leaves.get(member.user_id, ()))
+        own = _own(member, day, self.hours.minutes_on(day))
+        return own * there_on(day, self.leaves.get(member.user_id, ()))
 
     def working_days(self, first: date, last: date) -> list[date]:
         """The days from first to last on which the group works."""
@@ -131,6 +128,11 @@ def _goes_by(group: Any, today: Any) -> Sets:
         "leaves": leaves,
         "days": DayCapacity.objects.filter(group=group, day__gte=today).values_list("day"),
     }
+
+
+def _own(member: Membership | AtWork, day: date, open_for: int) -> Decimal:
+    """A member's own hours within the group's, in minutes."""
+    return min(member.hours_on(day) * 60, Decimal(open_for))
 
 
 def _is_away(membership: Membership | AtWork, day: date) -> bool:

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
+from functools import lru_cache
 
 from django.utils import timezone
 
+QUARTER = 15 * 60  # seconds; no day of any zone begins within one
 _moment: ContextVar[datetime | None] = ContextVar("moment", default=None)
 
 
@@ -17,7 +19,12 @@ def now() -> datetime:
 
 def today() -> date:
     """The organisation's local date: what a person means by today."""
-    return timezone.localdate(now())
+    return _day_of(int(now().timestamp()) // QUARTER, timezone.get_current_timezone())
+
+
+@lru_cache(maxsize=16)
+def _day_of(quarter: int, zone: tzinfo) -> date:
+    return datetime.fromtimestamp(quarter * QUARTER, zone).date()
 
 
 def in_the_past() -> bool:

@@ -46,7 +46,12 @@ class Hours(NamedTuple):
 
     def minutes_on(self, day: date) -> int:
         """Working minutes of a local day, as the wall clock counts them."""
-        return sum((b.hour - a.hour) * 60 + b.minute - a.minute for a, b in self.on(day))
+        return _minutes(self.on(day))
+
+
+@lru_cache(maxsize=256)
+def _minutes(stretches: Stretches) -> int:
+    return sum((b.hour - a.hour) * 60 + b.minute - a.minute for a, b in stretches)
 
 
 STANDARD = Hours(
