@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from operator import itemgetter
 from typing import Any
 
 from django.apps import apps
@@ -35,15 +34,16 @@ ISO = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)|(?<![\d-])\d{4}-\d
 TOKEN = re.compile(r'"?@@([is])(\d+)@@"?')
 
 
+Pieces = list[str | int]  # a text in pieces: words that stay, and numbers of slots
+
+
 @dataclass
 class Line:
-    """One row: the table it goes to, its text with places, and which values go there."""
+    """One row: the table it goes to and its text."""
 
     table: int
-    text: str
-    values: Any
-    body: str = ""  # of an event: what its digest is made of
-    body_values: Any = None
+    text: Pieces
+    body: Pieces | None = None  # of an event: what its digest is made of, after the one before
 
 
 @dataclass
@@ -313,15 +313,12 @@ class Compiler:
             values["submission_key"] = None
             values["description"] += f" Site: @@s{self._slot(('site', ''))}@@."
         ordered = list(values.values())
-        line = Line(self.tables.of(type(row)), "", None)
+        body = None
         if isinstance(row, Event):
             ordered = [v for k, v in values.items() if k not in ("previous_digest", "digest")]
-            line.body, line.body_values = _compiled(self._body(row, values), escape=False)
-        line.text, line.values = _compiled("\t".join(_copied(v) for v in ordered), escape=True)
-        if isinstance(row, Event):
-            line.text += "\t%s\t%s"
-        line.text += "\n"
-        return line
+            body = _pieces(self._body(row, values))
+        text = "\t".join(_copied(v) for v in ordered)
+        return Line(self.tables.of(type(row)), _pieces(text), body)
 
     def _body(self, row: Event, values: dict[str, Any]) -> str:
         """What the door hashes of an event, after the digest before it (see `digest_of`)."""
@@ -346,22 +343,16 @@ def _copied(value: Any) -> str:
     return text.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
-def _compiled(text: str, *, escape: bool) -> tuple[str, Any]:
-    """A text with tokens as a %-template and what picks its values out of a copy's list."""
-    wanted: list[int] = []
-    parts: list[str] = []
+def _pieces(text: str) -> Pieces:
+    """A text with tokens as what stays and the slots between."""
+    pieces: Pieces = []
     end = 0
     for match in TOKEN.finditer(text):
-        quoted = match.group().startswith('"') and match.group().endswith('"')
         whole = match.group()
-        left = "" if match.group(1) == "i" and quoted else ('"' if whole.startswith('"') else "")
-        right = "" if match.group(1) == "i" and quoted else ('"' if whole.endswith('"') else "")
-        parts += [text[end : match.start()].replace("%", "%%"), left, "%s", right]
-        wanted.append(int(match.group(2)))
+        quoted = whole.startswith('"') and whole.endswith('"')
+        bare = match.group(1) == "i" and quoted
+        left = '"' if whole.startswith('"') and not bare else ""
+        right = '"' if whole.endswith('"') and not bare else ""
+        pieces += [text[end : match.start()] + left, int(match.group(2)), right]
         end = match.end()
-    parts.append(text[end:].replace("%", "%%"))
-    if not wanted:
-        return "".join(parts), None
-    if len(wanted) == 1:  # a slice: the only value in a tuple, too
-        return "".join(parts), itemgetter(slice(wanted[0], wanted[0] + 1))
-    return "".join(parts), itemgetter(*wanted)
+    return [*pieces, text[end:]]

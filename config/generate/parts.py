@@ -4,6 +4,7 @@ They are started fresh: a forked one would inherit the sockets of every open ses
 one of those there ends it for everybody.
 """
 
+import gc
 import multiprocessing
 import pickle
 import queue
@@ -45,5 +46,6 @@ def _part(database: str, pickled: bytes, told: Any) -> None:
     connection.settings_dict["NAME"] = database  # of the caller, which may be a test's
     with connection.cursor() as cursor:
         cursor.execute("SET synchronous_commit = off")
+    gc.disable()  # rows are texts in lists: nothing points in circles
     pickle.loads(pickled).write(told.put)  # noqa: S301 - what our own caller handed over
     connection.close()

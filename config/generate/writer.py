@@ -1,19 +1,20 @@
 """Writing the copies: each process takes some worlds and streams their rows through COPY."""
 
-import hashlib
 import io
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from django.db import connection
 
 from config.generate.exemplars import Exemplar, Tables
-from config.generate.moments import EPOCH, TIMES, Days, Shift
+from config.generate.moments import Shift
 from config.generate.plan import Plan
-from config.generate.worlds import Entity, Worlds
+from config.generate.texts import Texts
+from config.generate.worlds import Worlds
 
 BATCH = 1000
+BITE = 1 << 18  # bytes that go to the database at once
 SOUNDS = ("al", "bar", "cor", "den", "el", "far", "gor", "hal", "in", "kel", "lor", "mar", "nor",
           "or", "pel", "quin", "ros", "sel", "tor", "ul", "ver", "wal", "yar", "zen")  # fmt: skip
 KINDS = ("Hall", "Annex", "House", "Depot", "Tower", "Yard", "Court", "Lodge")
@@ -41,116 +42,89 @@ class Writer:
         self.first_number, self.room = first_number, room
         self.rng = random.Random(seed)  # noqa: S311 - shapes of data, no secrets
         self.sites = sites()
+        self.texts: dict[int, Texts] = {}
         self.crowded = 0
 
     def write(self, tell: Callable[[int], None]) -> int:
         """Write the copies numbered in `mine`; returns how many bookings found no room ahead."""
-        buffers = [io.StringIO() for _ in self.tables.models]
-        for done, number in enumerate(self.mine):
-            for table, text in self._copy(int(number)):
-                buffers[table].write(text)
-            if (done + 1) % BATCH == 0:
-                self._flush(buffers)
-                tell(BATCH)
-        self._flush(buffers)
-        tell(len(self.mine) % BATCH)
+        buffers: list[list[str]] = [[] for _ in self.tables.models]
+        for begin in range(0, len(self.mine), BATCH):
+            batch = self.mine[begin : begin + BATCH]
+            columns = (self.plan.exemplar, self.plan.world, self.plan.start, self.plan.scale)
+            for copy in zip(batch.tolist(), *(c[batch].tolist() for c in columns), strict=True):
+                for table, text in self._copy(*copy):
+                    buffers[table].append(text)
+            self._flush(buffers)
+            tell(len(batch))
         return self.crowded
 
-    def _flush(self, buffers: list[io.StringIO]) -> None:
+    def _flush(self, buffers: list[list[str]]) -> None:
         with connection.cursor() as cursor:
-            for table, buffer in enumerate(buffers):
-                if buffer.tell():
-                    buffer.seek(0)
+            for table, texts in enumerate(buffers):
+                if texts:
                     name = self.tables.models[table]._meta.db_table
                     columns = ", ".join(f'"{c}"' for c in self.tables.columns(table))
-                    cursor.copy_expert(f'COPY "{name}" ({columns}) FROM STDIN', buffer)
-                    buffer.seek(0)
-                    buffer.truncate()
+                    rows = io.BytesIO("".join(texts).encode())
+                    cursor.copy_expert(f'COPY "{name}" ({columns}) FROM STDIN', rows, BITE)
+                    texts.clear()
 
-    def _copy(self, number: int) -> Iterator[tuple[int, str]]:
-        exemplar = self.exemplars[int(self.plan.exemplar[number])]
-        values = tuple(self._values(exemplar, number))
+    def _copy(
+        self, number: int, which: int, world: int, start: int, scale: float
+    ) -> Iterable[tuple[int, str]]:
+        exemplar = self.exemplars[which]
+        if which not in self.texts:
+            self.texts[which] = Texts(exemplar)
+        texts = self.texts[which]
+        days = exemplar.days
+        anchor = days.today if exemplar.is_open else days.index(exemplar.first)
+        shift = Shift(days, anchor, start, scale, exemplar.is_open, {})
+        values = [""] * texts.size
+        for slot, table, row in texts.keys:
+            values[slot] = str(self.keys[table] + row)
         for table, rows in exemplar.rows.items():
             self.keys[table] += rows
-        digest = ""
-        for line in exemplar.lines:
-            picked = line.values(values) if line.values else ()
-            if line.body:
-                body = f'["{digest}"' + line.body % line.body_values(values)
-                fresh = hashlib.sha256(body.encode()).hexdigest()
-                yield line.table, line.text % (*picked, digest, fresh)
-                digest = fresh
-            else:
-                yield line.table, line.text % picked
-
-    def _values(self, exemplar: Exemplar, number: int) -> list[str]:
-        """What differs in this copy, one text per slot."""
-        rng, world = self.rng, int(self.plan.world[number])
-        entities: dict[tuple[str, int], Entity] = {}
-
-        def entity(key: tuple[str, int]) -> Entity:
-            if key not in entities:
-                many = self.worlds.rows[key][world]
-                entities[key] = many[0] if len(many) == 1 else rng.choice(many)
-            return entities[key]
-
-        days = exemplar.days
-        shift = Shift(
-            days,
-            days.today if exemplar.is_open else days.index(exemplar.first),
-            int(self.plan.start[number]),
-            float(self.plan.scale[number]),
-            exemplar.is_open,
-            {},
-        )
+        self._people(texts, world, values)
         if exemplar.is_open and exemplar.entry_days:
-            self._book(exemplar, shift, entity)
-        count = self.first_number + number
-        there: dict[int, int] = {}  # by day of the history: where it goes in this copy
+            self._book(exemplar, shift, world)
+        texts.dated(shift, values)
+        year = days.texts[shift.day(exemplar.first)][:4]
+        self._words(texts, self.first_number + number, year, values)
+        return texts.rows(values)
 
-        def day(ordinal: int) -> int:
-            found = there.get(ordinal)
-            if found is None:
-                found = there[ordinal] = shift.day(ordinal)
-            return found
+    def _people(self, texts: Texts, world: int, values: list[str]) -> None:
+        """Who and what of the world stands for those of the demo."""
+        for key, slots in texts.entities.items():
+            many = self.worlds.rows[key][world]
+            found = many[0] if len(many) == 1 else many[int(self.rng.random() * len(many))]
+            for slot, part in slots:
+                values[slot] = str(found[part])
 
-        year = days.texts[day(exemplar.first)][:4]
+    def _words(self, texts: Texts, count: int, year: str, values: list[str]) -> None:
+        """Names and numbers of the copy's own."""
+        rng = self.rng
         site = self.sites[min(int(rng.paretovariate(0.6)) - 1, len(self.sites) - 1)]
-        values: list[str] = []
-        add = values.append
-        for kind, what in exemplar.slots:
-            if kind == "pk":
-                add(str(self.keys[what[0]] + what[1]))
-            elif kind in ("stamp", "iso", "float"):
-                add(_moment(days, kind, day(what[0]), what[1]))
-            elif kind == "day":
-                add(days.texts[day(what)])
-            elif kind == "entity":
-                add(str(entity(what)[0]))
-            elif kind == "name":
-                add(entity(what)[1])
-            elif kind == "reference":
-                add(f"{what[0]}-{year}-{count + what[1] * 10_000_000:06d}")
+        for slot, kind, what in texts.others:
+            if kind == "reference":
+                values[slot] = f"{what[0]}-{year}-{count + what[1] * 10_000_000:06d}"
             elif kind == "uuid":
-                add(_uuid(rng.getrandbits(122)))
+                values[slot] = _uuid(rng.getrandbits(122))
             elif kind == "hash":
-                add(f"{rng.getrandbits(256):064x}")
+                values[slot] = f"{rng.getrandbits(256):064x}"
             elif kind == "title":
                 words = "".join(p if isinstance(p, str) else values[p] for p in what)
-                add(f"{words}, {site}")
+                values[slot] = f"{words}, {site}"
             elif kind == "site":
-                add(site)
+                values[slot] = site
             else:
-                add(f"{what}{'-' if kind == 'slug' else ' '}{count}")
-        return values
+                values[slot] = f"{what}{'-' if kind == 'slug' else ' '}{count}"
 
-    def _book(self, exemplar: Exemplar, shift: Shift, entity: Callable[..., Entity]) -> None:
+    def _book(self, exemplar: Exemplar, shift: Shift, world: int) -> None:
         """Put what is booked from today on where its group has room: no day is overbooked."""
         today = exemplar.days.working[exemplar.days.today]
         ahead = [e for e in exemplar.entry_days if e[1] >= today]
         if not ahead:
             return
-        room = self.room[entity(("fulfillment.ProviderGroup", ahead[0][0]))[0]]
+        room = self.room[self.worlds.rows["fulfillment.ProviderGroup", ahead[0][0]][world][0][0]]
         wanted: dict[int, int] = {}
         for _, day, minutes in ahead:
             wanted[day] = wanted.get(day, 0) + minutes
@@ -164,14 +138,6 @@ class Writer:
         for day, there in zip(days, picked, strict=True):
             shift.own[day] = there
             room[there] -= wanted[day]
-
-
-def _moment(days: Days, kind: str, ordinal: int, second: int) -> str:
-    day, rest = days.stamp(ordinal, second)
-    if kind == "float":
-        return f"{day * 86_400 + rest}.0"
-    text = days.texts[day + EPOCH]
-    return f"{text}T{TIMES[rest]}Z" if kind == "iso" else f"{text} {TIMES[rest]}+00"
 
 
 def _uuid(bits: int) -> str:

@@ -27,10 +27,6 @@ WHERE e.state IN ('booked', 'started', 'done') GROUP BY e.group_id, d.day
 ON CONFLICT (group_id, day) DO UPDATE
 SET booked = EXCLUDED.booked, capacity = GREATEST(fulfillment_daycapacity.capacity, EXCLUDED.booked)
 """
-# a copy's days have other weekends and holidays: workers set its clock anew
-STALE = (
-    "UPDATE requests_app_request SET stale_since = now(), alarm_at = NULL WHERE closed_at IS NULL"
-)
 
 
 class Command(BaseCommand):
@@ -53,6 +49,8 @@ class Command(BaseCommand):
         self.began = time.monotonic()
         with transaction.atomic():
             made = worlds.build(_worlds_for(requests), requests)
+            # a copy's days have other weekends and holidays: workers set its clock anew
+            Request.objects.filter(closed_at=None).update(stale_since=clock.now(), alarm_at=None)
         tables = Tables()
         compiler = Compiler(made, tables, clock.today())
         exemplars = [
@@ -117,9 +115,7 @@ class Command(BaseCommand):
     def _finish(self, tables: Tables) -> None:
         with connection.cursor() as cursor:
             cursor.execute(BOOKED)
-            cursor.execute(STALE)
-            for model in [*tables.models, Request]:
-                cursor.execute(f'ANALYZE "{model._meta.db_table}"')
+        bulk.analyze([model._meta.db_table for model in tables.models])
 
 
 def _worlds_for(requests: int) -> int:
