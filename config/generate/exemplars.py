@@ -17,6 +17,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
+from asd.models import Service
 from config.generate.moments import Days, local
 from config.generate.worlds import Worlds
 from fulfillment.models import ScheduleEntry
@@ -56,6 +57,7 @@ class Exemplar:
     days: Days
     first: int  # local day of its first moment (ordinal)
     last: int
+    makes_service: bool
     entry_days: list[tuple[int, int, int]] = field(default_factory=list)  # group, day, minutes
     lines: list[Line] = field(default_factory=list)
     slots: list[tuple[str, Any]] = field(default_factory=list)
@@ -93,36 +95,45 @@ def _is_history(model: type[models.Model]) -> bool:
     return any(f.name.startswith("pgh_") for f in model._meta.concrete_fields)
 
 
-def graph(request: Request) -> list[Any]:
-    """The request and every row that belongs to it, found through the foreign keys."""
-    found: dict[type[models.Model], dict[Any, models.Model]] = {Request: {request.pk: request}}
-    todo: list[type[models.Model]] = [Request]
+def graphs() -> list[tuple[Request, list[Any]]]:
+    """Every request that can be copied, with all rows that belong to it, itself the first.
+
+    They are found through the foreign keys. What is packed away, or points at another request,
+    cannot be copied.
+    """
+    alone = Request.objects.filter(
+        archived_at=None, links_out=None, links_in=None, watchers=None
+    ).select_related("agency", "service", "provider_group").order_by("pk")  # fmt: skip
+    requests = {r.pk: r for r in alone}
+    owner: dict[type[models.Model], dict[Any, int]] = {Request: {pk: pk for pk in requests}}
+    rows: dict[int, list[Any]] = {pk: [r] for pk, r in requests.items()}
+
+    def take(found: models.QuerySet[Any], key: str, owners: dict[Any, int]) -> bool:
+        mine = owner.setdefault(found.model, {})
+        fresh = [row for row in found if row.pk not in mine]
+        for row in fresh:
+            mine[row.pk] = owners[getattr(row, key)]
+            rows[mine[row.pk]].append(row)
+        return bool(fresh)
+
     ours = [m for m in apps.get_models() if m._meta.app_label in OURS and m._meta.managed
             and not _is_history(m) and m not in LEFT_OUT and m is not Request]  # fmt: skip
+    stream = ContentType.objects.get_for_model(Request)
+    events = Event.objects.filter(stream_type=stream, stream_id__in=list(requests))
+    todo: list[type[models.Model]] = [Request]
     while todo:
         parent = todo.pop(0)
         for model in ours:
             for key in _parents(model):
                 if key.related_model is not parent or key.name == "split_to":
                     continue
-                rows = model._base_manager.filter(**{f"{key.name}__in": list(found[parent])})
-                fresh = {r.pk: r for r in rows if r.pk not in found.get(model, {})}
-                if fresh:
-                    found.setdefault(model, {}).update(fresh)
+                children = model._base_manager.filter(**{f"{key.name}__in": list(owner[parent])})
+                if take(children, key.attname, owner[parent]):
                     todo.append(model)
         if parent is Request:
-            stream = ContentType.objects.get_for_model(Request)
-            events = Event.objects.filter(stream_type=stream, stream_id=request.pk)
-            found[Event] = {e.pk: e for e in events.order_by("number")}
+            take(events.select_related("actor").order_by("number"), "stream_id", owner[Request])
             todo.append(Event)
-    return [row for rows in found.values() for row in rows.values()]
-
-
-def stands_alone(request: Request) -> bool:
-    """Whether nothing of it points at another request and nothing of it is packed away."""
-    return request.archived_at is None and not (
-        request.links_out.exists() or request.links_in.exists() or request.watchers.exists()
-    )
+    return [(requests[pk], rows[pk]) for pk in requests]
 
 
 class Compiler:
@@ -139,11 +150,17 @@ class Compiler:
         self.labels = {label for label, _ in worlds.rows}
         self.types = {ct.pk: ct.model_class() for ct in ContentType.objects.all()}
 
-    def compile(self, request: Request) -> Exemplar:
-        """Read the graph and make its templates."""
-        rows = graph(request)
-        self.rows = rows
-        self.made = Exemplar(request.state, request.kind, request.is_open, self._days(rows), 0, 0)
+    def compile(self, request: Request, rows: list[Any]) -> Exemplar:
+        """Make templates of a request's rows."""
+        self.made = Exemplar(
+            request.state,
+            request.kind,
+            request.is_open,
+            self._days(rows),
+            first=local(request.created_at)[0],
+            last=max(local(e.at)[0] for e in rows if isinstance(e, Event)),
+            makes_service=any(isinstance(row, Service) for row in rows),
+        )
         self.slot_of: dict[tuple[str, Any], int] = {}
         self.place: dict[tuple[Any, Any], int] = {}
         count: dict[int, int] = defaultdict(int)
@@ -157,9 +174,6 @@ class Compiler:
             count[table] += 1
         self.made.rows = dict(count)
         self._names(request, rows)
-        moments = [e.at for e in rows if isinstance(e, Event)]
-        self.made.first = local(request.created_at)[0]
-        self.made.last = max(local(at)[0] for at in moments)
         for row in rows:
             if type(row)._meta.label == "fulfillment.ScheduledDay" and row.entry.state in (
                 "booked", "started",

@@ -1,6 +1,5 @@
 """Which request is copied, into which world, and when: a plan of whole numbers for numpy."""
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,9 @@ from config.generate.worlds import Worlds
 
 OPEN_SHARE = 0.1
 YEARS = 6
-CLOSED_MIX = {"assistance": 0.55, "enhancement": 0.37, "": 0.08}  # by kind; without: never triaged
+# by kind; without: never triaged
+CLOSED_MIX = {"assistance": 0.45, "enhancement": 0.38, "": 0.07}
+NEW_SERVICES = 3  # made by ended requests, for the square root of all
 RUSH = np.array([1.25, 1.1, 1.0, 0.95, 0.7])  # arrivals Monday to Friday
 
 
@@ -28,8 +29,7 @@ class Plan:
 def make(count: int, seed: int, exemplars: list[Exemplar], worlds: Worlds, days: Days) -> Plan:
     """Arrivals with a weekly rhythm that grow over the years; durations with heavy tails."""
     rng = np.random.default_rng(seed)
-    weights = _weights(exemplars)
-    chosen = rng.choice(len(exemplars), count, p=weights / weights.sum())
+    chosen = rng.choice(len(exemplars), count, p=_weights(exemplars, count))
     is_open = np.array([e.is_open for e in exemplars])[chosen]
     first = np.array([e.days.index(e.first) for e in exemplars])[chosen]
     last = np.array([e.days.index(e.last) for e in exemplars])[chosen]
@@ -65,13 +65,22 @@ def _dates(theirs: list[Days], which: np.ndarray, numbers: np.ndarray) -> np.nda
     return dates
 
 
-def _weights(exemplars: list[Exemplar]) -> np.ndarray:
-    """How often each history is copied."""
-    kinds = Counter("open" if e.is_open else e.kind for e in exemplars)
-    shares = {"open": OPEN_SHARE} | {k: v * (1 - OPEN_SHARE) for k, v in CLOSED_MIX.items()}
-    return np.array(
-        [
-            shares.get(kind, 0.0) / kinds[kind]
-            for kind in ("open" if e.is_open else e.kind for e in exemplars)
-        ]
-    )
+def _weights(exemplars: list[Exemplar], count: int) -> np.ndarray:
+    """How often each history is copied.
+
+    An office ten times as large does not offer ten times as many services: of the ended histories
+    those that made one are as many as the square root of all allows, and others of their kind take
+    their place. What is open keeps the demo's proportions, so that every queue is full.
+    """
+    kinds = ["open" if e.is_open else e.kind for e in exemplars]
+    news = np.array([e.makes_service and not e.is_open for e in exemplars])
+    weights = np.zeros(len(exemplars))
+    for kind, share in {"open": OPEN_SHARE, **CLOSED_MIX}.items():
+        mine = np.array([k == kind for k in kinds])
+        makers, others = mine & news, mine & ~news
+        if makers.any():
+            most = NEW_SERVICES * count**-0.5 if others.any() else share
+            weights[makers] = min(share / mine.sum(), most / makers.sum())
+        if others.any():
+            weights[others] = (share - weights[makers].sum()) / others.sum()
+    return weights / weights.sum()

@@ -23,6 +23,7 @@ from workflow import clock
 from workflow.models import User
 
 Entity = tuple[int, str]
+CALLED = (User, Agency, Agreement, ProviderGroup, Service)
 HISTORY = 8 * 365  # days that agreements and services reach back
 
 
@@ -41,7 +42,8 @@ class Worlds:
 
 
 def _name(row: Any) -> str:
-    return str(getattr(row, "reference", row))
+    """By which texts of a history call it; of other rows they say nothing."""
+    return str(getattr(row, "reference", row)) if isinstance(row, CALLED) else ""
 
 
 def build(count: int, requests: int) -> Worlds:

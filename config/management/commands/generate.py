@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Max, UUIDField
 
 from config.generate import bulk, parts, plan, worlds
-from config.generate.exemplars import Compiler, Exemplar, Tables, stands_alone
+from config.generate.exemplars import Compiler, Exemplar, Tables, graphs
 from config.generate.plan import Plan
 from config.generate.worlds import Worlds
 from config.generate.writer import Writer
@@ -53,11 +53,7 @@ class Command(BaseCommand):
             Request.objects.filter(closed_at=None).update(stale_since=clock.now(), alarm_at=None)
         tables = Tables()
         compiler = Compiler(made, tables, clock.today())
-        exemplars = [
-            compiler.compile(r)
-            for r in Request.objects.select_related("agency", "service", "provider_group")
-            if stands_alone(r)
-        ]
+        exemplars = [compiler.compile(request, rows) for request, rows in graphs()]
         self._say(f"{len(exemplars)} histories to copy, {made.count} organisations.")
         planned = plan.make(requests, seed, exemplars, made, compiler.days)
         self._load(planned, seed, exemplars, made, tables)
