@@ -240,7 +240,7 @@ class Servers:
             "port": port,
             "unix_socket_directories": "",
             "max_connections": self.most_connections,
-            "shared_buffers": "256MB",
+            "shared_buffers": f"{self._cache()}MB",
         }
         if not self.durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -250,6 +250,13 @@ class Servers:
         process = self._spawn(words, "postgres")
         self._wait(process, port, "postgres")
         self._create_database(port)
+
+    def _cache(self) -> int:
+        """Megabytes that PostgreSQL keeps of its tables: a quarter of the memory where data stay;
+        only what is used is taken."""
+        if not self.durable:
+            return 256
+        return min(max(psutil.virtual_memory().total // 4 // 2**20, 256), 4096)
 
     def _initdb(self, programs: Path, home: Path) -> None:
         with tempfile.NamedTemporaryFile("w", dir=tempfile.gettempdir()) as secret:

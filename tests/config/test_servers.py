@@ -53,6 +53,9 @@ def test_they_keep_data_ports_and_password(folder: Path) -> None:
     cursor = connection.cursor()
     cursor.execute("SELECT count(*) FROM kept")
     assert cursor.fetchone() == (0,)
+    cursor.execute("SELECT setting::bigint * 8192 FROM pg_settings WHERE name = 'shared_buffers'")
+    kept = cursor.fetchone()[0]
+    assert 2**28 <= kept <= 2**32  # not the hundred megabytes that PostgreSQL takes of itself
     connection.close()
     broker = redis.Redis.from_url(addresses["REDIS_URL"])
     assert broker.get("kept") == b"1"
