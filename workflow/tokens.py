@@ -9,6 +9,9 @@ from rest_framework.request import Request as ApiRequest
 
 from workflow import clock
 from workflow.models import ApiToken, User
+from workflow.written import Written
+
+_TOKEN = Written(lambda digest: ApiToken.objects.select_related("user").filter(digest=digest))
 
 
 def digest_of_token(text: str) -> str:
@@ -28,7 +31,7 @@ class BearerTokenAuthentication(BaseAuthentication):
         if len(parts) != 2:
             raise AuthenticationFailed("Send the header as: Authorization: Bearer <token>.")
         digest = digest_of_token(parts[1].decode("latin-1"))
-        token = ApiToken.objects.select_related("user").filter(digest=digest).first()
+        token = next(iter(_TOKEN.instances(digest=digest)), None)
         if token is None or not token.user.is_active:
             raise AuthenticationFailed("This token is not known, or no longer valid.")
         self._note_use(token)
