@@ -61,7 +61,7 @@ def _arrivals(request: "Request") -> dict[State, list[datetime]]:
     for move in moves_of(own, request.pk) if read is None else read:
         if move.name == "reopen":
             found = {S.TRIAGE: [move.at]}
-        elif move.target in State.values:
+        elif move.target in LANES:
             found.setdefault(State(move.target), []).append(move.at)
     return found
 

@@ -112,7 +112,7 @@ def page_context(
         "req": req,
         "shown": shown,
         "past": past,
-        "offers": by_name,
+        "offers": Absent(by_name),
         **_next(found),
         "below": _below(found, parts),
         "forms_at": req.get_absolute_url(),
@@ -143,6 +143,13 @@ def page_context(
         "sections": parts,
         **_triage(req, by_name.get("triage"), scope),
     }
+
+
+class Absent(dict[str, Any]):
+    """What is not there is None: a page asks for dozens, and Django takes long to miss one."""
+
+    def __missing__(self, name: str) -> None:
+        return None
 
 
 def history_context(req: Request, params: Any) -> dict[str, Any]:

@@ -19,12 +19,17 @@ def now() -> datetime:
 
 def today() -> date:
     """The organisation's local date: what a person means by today."""
-    return _day_of(int(now().timestamp()) // QUARTER, timezone.get_current_timezone())
+    return _day_of(int(now().timestamp()) // QUARTER, timezone.get_default_timezone())
 
 
 @lru_cache(maxsize=16)
 def _day_of(quarter: int, zone: tzinfo) -> date:
     return datetime.fromtimestamp(quarter * QUARTER, zone).date()
+
+
+def local(moment: datetime) -> datetime:
+    """A moment by the organisation's clocks: there is one zone for everybody."""
+    return moment.astimezone(timezone.get_default_timezone())
 
 
 def in_the_past() -> bool:

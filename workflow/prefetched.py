@@ -21,7 +21,10 @@ class Prefetched(dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:
         owner, accessor, rows = self._waiting.pop(name)
-        kept = getattr(owner, accessor).get_queryset()
+        field = getattr(type(owner), accessor).rel.field
+        kept = field.model._default_manager.get_queryset()
+        kept._deferred_filter = False, (), {field.name: owner}  # as a related manager defers it
+        kept._known_related_objects = {field: {owner.pk: owner}}
         kept._result_cache = rows
         kept._prefetch_done = True
         self[name] = kept

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django import forms
@@ -77,16 +78,19 @@ class ActionForm(forms.Form):
                 self.initial.setdefault(said, getattr(row, said))
 
     @classmethod
+    @cache
     def row_fields(cls) -> list[str]:
         """The hidden fields, which name the row acted upon."""
         return [name for name, field in cls.declared().items() if field.widget.is_hidden]
 
     @classmethod
+    @cache
     def asks(cls) -> bool:
         """Whether there is anything to fill in."""
         return len(cls.row_fields()) < len(cls.declared())
 
     @classmethod
+    @cache
     def takes_files(cls) -> bool:
         """Whether it is sent as multipart."""
         return any(field.widget.needs_multipart_form for field in cls.declared().values())
@@ -237,6 +241,7 @@ class Offer:
 
 
 _actions: dict[tuple[str, str], list[Action]] = {}
+_by_state: dict[tuple[str, str], list[Action]] = {}
 
 
 def action(
@@ -286,6 +291,7 @@ def action(
         if any(other.states & made.states for other in same):
             raise ValueError(f"{name} is registered twice for the same state of {model}")
         same.append(made)
+        _by_state.clear()
         return run
 
     return register
@@ -295,6 +301,14 @@ def actions_of(model_label: str) -> list[Action]:
     """Every registered action of a model, in page order."""
     found = [a for (label, _), many in _actions.items() if label == model_label for a in many]
     return sorted(found, key=lambda a: a.order)
+
+
+def _in_state(model_label: str, state: str) -> list[Action]:
+    """Those of this state."""
+    key = (model_label, state)
+    if key not in _by_state:
+        _by_state[key] = [a for a in actions_of(model_label) if state in a.states]
+    return _by_state[key]
 
 
 def find(subject: Machine, name: str) -> Action | None:
@@ -324,7 +338,7 @@ def offers(subject: Machine, by: User | Actor, *, names: set[str] | None = None)
     subject.__dict__.setdefault("_guard_answers", {})
     found = [
         Offer(a, _held(subject, a) + a.blockers(subject), subject, actor, a.place_for(subject))
-        for a in actions_of(subject._meta.label_lower)
+        for a in _in_state(subject._meta.label_lower, str(subject.state))
         if (names is None or a.name in names)
         and a.possible(subject)
         and a.allowed(subject, actor)

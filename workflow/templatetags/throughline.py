@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms, template
-from django.utils import timezone
+from django.template import defaultfilters
 from django.utils.formats import date_format
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
@@ -47,7 +48,7 @@ def when(value: date | datetime | None) -> str:
     """When and how long: "Tue 2 Dec, in 3 working days"."""
     if not value:
         return ""
-    moment = timezone.localtime(value) if isinstance(value, datetime) else None
+    moment = clock.local(value) if isinstance(value, datetime) else None
     day = moment.date() if moment else value
     today = clock.today()
     if day == today:
@@ -82,13 +83,26 @@ def moment(value: datetime | None) -> str:
     """A moment in full, for histories: "Tue 2 Dec 2026 14:05"."""
     if not value:
         return ""
-    local = timezone.localtime(value)
+    local = clock.local(value)
     return f"{_day(local.date(), get_language())} {local:%H:%M}"
 
 
 @lru_cache(maxsize=2000)
 def _day(day: date, language: str | None) -> str:
     return date_format(day, "D j M Y")
+
+
+@register.filter("date", expects_localtime=True)
+def dated(value: Any, form: str | None = None) -> str:
+    """Django's own, which writes a day once."""
+    if type(value) is date and form is not None:
+        return _written(value, form, get_language())
+    return str(defaultfilters.date(value, form))
+
+
+@lru_cache(maxsize=2000)
+def _written(day: date, form: str, language: str | None) -> str:
+    return date_format(day, form)
 
 
 @register.filter
@@ -140,20 +154,41 @@ def styled(field: forms.BoundField) -> SafeString:
 
 def _drawn(field: forms.BoundField, kit: str) -> SafeString:
     """A plain box of short content is drawn once; whatever else has a life of its own each time."""
-    if type(field.field.widget) in PLAIN and len(str(field.value() or "")) < 100:
+    value, widget = field.value(), field.field.widget
+    empty = isinstance(widget, forms.FileInput) and not value
+    if empty or (type(widget) in PLAIN and len(str(value or "")) < 100):
         return _once(field, kit)
     return field.as_widget(attrs={"class": kit})
 
 
 def _once(field: forms.BoundField, kit: str, options: Any = None) -> SafeString:
     """A widget is drawn once for the same facts: Django draws each by a template of its own."""
+    key = _facts(field, kit, options)
+    found = kept.get(key) or kept.keep(key, field.as_widget(attrs={"class": kit}))
+    return mark_safe(found)  # noqa: S308 - drawn by the widget, escaped there
+
+
+def _facts(field: forms.BoundField, kit: str, options: Any) -> str:
     widget = field.field.widget
     attrs = field.build_widget_attrs({"class": kit}, widget)
     own = (widget.attrs, widget.is_required, widget.is_localized)
     facts = (type(widget), field.html_name, field.auto_id, field.value(), attrs, own)
-    key = repr((facts, get_language(), options))
-    found = kept.get(key) or kept.keep(key, field.as_widget(attrs={"class": kit}))
+    return repr((facts, get_language(), options))
+
+
+@register.filter
+def choice_list(field: forms.BoundField) -> SafeString:
+    """Radio buttons or check boxes, each with its label; drawn once for the same facts."""
+    options = [(str(key), str(label)) for key, label in field.field.widget.choices]
+    key = _facts(field, "choice list", options)
+    found = kept.get(key)
+    if found is None:
+        each = ((one.id_for_label, one.tag(), one.choice_label) for one in field.subwidgets)
+        found = kept.keep(key, format_html_join("", CHOICE, each))
     return mark_safe(found)  # noqa: S308 - drawn by the widget, escaped there
+
+
+CHOICE = '<label class="form-check" for="{}">{}<span class="form-check-label">{}</span></label>'
 
 
 @register.filter
