@@ -145,11 +145,15 @@ def styled(field: forms.BoundField) -> SafeString:
         return _drawn(field, "form-check-input")
     wrong = " is-invalid" if field.errors else ""
     if isinstance(widget, forms.Select) and not (isinstance(widget, OneOfWidget) and widget.many):
-        # read once, whether it is drawn or not; `list` would count them in the database first
-        widget.choices = [choice for choice in widget.choices]  # noqa: C416
-        options = [(str(key), str(label)) for key, label in widget.choices]
-        return _once(field, f"form-select{wrong}", options)
+        return _once(field, f"form-select{wrong}", _read_once(widget))
     return _drawn(field, f"form-control{wrong}")
+
+
+def _read_once(widget: Any) -> list[tuple[str, str]]:
+    """The choices, read once whether they are drawn or not."""
+    # `list` would count them in the database first
+    widget.choices = [choice for choice in widget.choices]  # noqa: C416
+    return [(str(key), str(label)) for key, label in widget.choices]
 
 
 def _drawn(field: forms.BoundField, kit: str) -> SafeString:
@@ -179,8 +183,7 @@ def _facts(field: forms.BoundField, kit: str, options: Any) -> str:
 @register.filter
 def choice_list(field: forms.BoundField) -> SafeString:
     """Radio buttons or check boxes, each with its label; drawn once for the same facts."""
-    options = [(str(key), str(label)) for key, label in field.field.widget.choices]
-    key = _facts(field, "choice list", options)
+    key = _facts(field, "choice list", _read_once(field.field.widget))
     found = kept.get(key)
     if found is None:
         each = ((one.id_for_label, one.tag(), one.choice_label) for one in field.subwidgets)
