@@ -1,6 +1,7 @@
 """Bulk data is legal by construction: copied whole from histories that went through the door."""
 
 import io
+import json
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.db.models import Count
 from django.db.models.functions import ExtractWeekDay
 
 from asd.models import Agency
+from config.generate import bulk
 from config.generate.exemplars import LEFT_OUT, OURS
 from config.invariants import CHECKS
 from fulfillment.models import ScheduledDay
@@ -49,8 +51,9 @@ def built():
         return sorted(name for (name,) in cursor.fetchall())
 
 
-def test_the_copies_are_legal_and_everywhere():
+def test_the_copies_are_legal_and_everywhere(monkeypatch):
     """Every invariant holds, and the database is as it was: its indexes, keys and triggers."""
+    monkeypatch.setattr("config.management.commands.generate.SETTLED", 1)
     before = built()
     with clock.acting_at(TUESDAY):
         office = Office()
@@ -118,6 +121,36 @@ def test_every_unique_column_has_its_way_of_being_copied():
         f"{m._meta.label}.{f.name}" for m in reached for f in m._meta.concrete_fields
         if f.unique and not f.primary_key and not f.is_relation
     } - known == set()  # fmt: skip
+
+
+def first_read(table: str) -> int:
+    """How many pages that are written the next reader of all rows writes on again."""
+    with connection.cursor() as cursor:
+        cursor.execute("CHECKPOINT")
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT count(*) FROM {table}")  # noqa: S608
+        answer = cursor.fetchone()[0]
+    plan = (json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]
+    return int(plan["Shared Dirtied Blocks"])
+
+
+def test_rows_that_were_looked_at_are_not_written_on_again():
+    with connection.cursor() as cursor:
+        for table in ("looked_at", "not_looked_at"):
+            cursor.execute(f"CREATE TABLE {table} (word text) WITH (autovacuum_enabled = off)")
+        settling = bulk.Settling(["looked_at"])
+        cursor.execute("SET synchronous_commit = on")  # a row is noted when its commit is safe
+        for table in ("looked_at", "not_looked_at"):
+            words = "SELECT repeat('word ', 100) FROM generate_series(1, 100)"
+            cursor.execute(f"INSERT INTO {table} {words}")  # noqa: S608
+        cursor.execute("SET synchronous_commit TO DEFAULT")
+    try:
+        settling.look()  # sees what is there
+        settling.look()
+        assert first_read("looked_at") == 0
+        assert first_read("not_looked_at") > 0
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE looked_at, not_looked_at")
 
 
 def test_a_second_run_is_refused(monkeypatch):

@@ -19,6 +19,7 @@ from requests_app.models import Request
 from workflow import clock
 
 MOST_EXEMPLARS = 1000
+SETTLED = 4000  # requests between two looks at what was written
 BOOKED = """
 INSERT INTO fulfillment_daycapacity (group_id, day, capacity, booked)
 SELECT e.group_id, d.day, SUM(d.minutes), SUM(d.minutes)
@@ -77,8 +78,7 @@ class Command(BaseCommand):
         }  # fmt: skip
         room = worlds.capacities(groups, clock.today(), 60)
         names = [m._meta.db_table for m in tables.models]
-        part_of = planned.world % parts.PROCESSES
-        shares = [np.nonzero(part_of == part)[0] for part in range(parts.PROCESSES)]
+        shares = _shares(planned.world)
         firsts = _first_keys(planned, shares, exemplars, tables)
         writers = [
             Writer(
@@ -89,18 +89,20 @@ class Command(BaseCommand):
             for part, (mine, keys) in enumerate(zip(shares, firsts, strict=True))
         ]  # fmt: skip
         with bulk.taken_off(names, self._say):
-            if not parts.run(writers, self._progress(count)):
+            if not parts.run(writers, self._progress(count, bulk.Settling(names))):
                 raise CommandError(
                     "A part failed; its error stands above. Indexes are back in place."
                 )
         _set_sequences(tables, first_number + count)
 
-    def _progress(self, count: int) -> Callable[[int], None]:
+    def _progress(self, count: int, settling: bulk.Settling) -> Callable[[int], None]:
         """Shows how far the parts are."""
         done = 0
 
         def tell(more: int) -> None:
             nonlocal done
+            if done // SETTLED < (done + more) // SETTLED:
+                settling.look()
             done += more
             bar = "#" * (30 * done // count)
             self.stdout.write(f"\r[{bar:<30}] {done} of {count}", ending="\n" * (done == count))
@@ -117,6 +119,16 @@ class Command(BaseCommand):
 def _worlds_for(requests: int) -> int:
     """About one organisation of the demo's size for 15,000 requests."""
     return max(2, min(60, requests // 15_000))
+
+
+def _shares(world: np.ndarray) -> list[np.ndarray]:
+    """The copies that each process writes: whole worlds, and about as many in each share."""
+    sizes = np.bincount(world)
+    part_of, load = np.zeros(len(sizes), dtype=int), np.zeros(parts.PROCESSES)
+    for one in np.argsort(-sizes):
+        part_of[one] = load.argmin()
+        load[part_of[one]] += sizes[one]
+    return [np.nonzero(part_of[world] == part)[0] for part in range(parts.PROCESSES)]
 
 
 def _first_keys(
