@@ -89,6 +89,8 @@ _sessions.append("-c jit=off -c plan_cache_mode=force_generic_plan")
 # Seconds after which the database gives up a statement; 0 is never. The web server sets it.
 if STATEMENT_SECONDS := env.number("STATEMENT_SECONDS", 0):
     _sessions.append(f"-c statement_timeout={STATEMENT_SECONDS}s")
+    # The processors are for the pages of many at once: to start others for one page takes longer.
+    _sessions.append("-c max_parallel_workers_per_gather=0")
 _database["OPTIONS"]["options"] = " ".join(filter(None, _sessions))
 DATABASES = {
     "default": {
