@@ -199,8 +199,8 @@ class RequestFilter(Light, django_filters.FilterSet):
     def by_status(self, queryset: RequestQuerySet, name: str, value: str) -> QuerySet[Request]:
         if value == "open":
             given = self.form.cleaned_data
-            if given.get("sort") == "first":
-                return queryset  # that order's own index says which are open
+            if given.get("sort") == "first" and (given.get("q") or given.get("scope") != "groups"):
+                return queryset  # that order's own index says which are open; a group has its own
             return queryset.filter(UNFINISHED_Q) if given.get("q") else queryset.open()
         if value == "closed":
             return queryset.filter(state__in=CLOSED_STATES, archived_at__isnull=True)
