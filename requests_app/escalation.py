@@ -95,9 +95,14 @@ def escalate(seconds: float = SECONDS) -> int:
     return count
 
 
+def not_marked(rows: Any, now: datetime) -> Any:
+    """Those of these rows that are overdue by this moment and not marked so."""
+    return rows.filter(late_q(now=now), overdue=False)
+
+
 def unmarked(rows: Any, now: datetime) -> Any:
-    """The keys of those of these rows that are overdue by this moment and not marked so, locked."""
-    late = rows.filter(late_q(now=now), overdue=False).order_by("pk")
+    """Their keys, locked."""
+    late = not_marked(rows, now).order_by("pk")
     return late.select_for_update(skip_locked=True, of=("self",)).values_list("pk")
 
 

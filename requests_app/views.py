@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -25,6 +25,7 @@ from requests_app.onboarding import take_in_at_the_desk
 from requests_app.pages import page_context, print_context, table
 from requests_app.rows import listed
 from requests_app.states import S
+from workflow.acting import act, find_and_lock, lock
 from workflow.actors import as_actor
 from workflow.exports import csv_response
 from workflow.machine import Refused
@@ -53,12 +54,14 @@ COLUMNS = [
 # long texts that no row of the list shows
 NOT_LISTED = ("description", "resolution", "hold_reason", "agency__notes", "service__description")
 View = Callable[..., HttpResponse]
-ONE = Written(
+NAMED = Written(
     lambda reference: (
         Request.objects.filter(reference=reference)
         .order_by()
-        .only("reference", "state", "provider_group")
-    )
+        .select_for_update(of=("self",))
+        .values_list("pk")
+    ),
+    planned=True,
 )
 
 
@@ -254,27 +257,30 @@ def customer_view(request: HttpRequest, reference: str) -> HttpResponse:
 @require_POST
 def request_action(request: HttpRequest, reference: str, name: str) -> HttpResponse:
     """The one address of every action: try it, say how it went (409 refused, 422 bad facts)."""
-    req = _glimpse(request, reference)
     expect = request.POST.get("expect", "")
     try:
-        result = perform(
-            req, name, by=request.user, data=request.POST, files=request.FILES, expect=expect
-        )
+        with act():
+            req = _locked(request, reference, name)
+            before = req.state
+            result = perform(
+                req, name, by=request.user, data=request.POST, files=request.FILES, expect=expect
+            )
+            req = lock(req)
     except LookupError as error:
         raise Http404 from error
     except InvalidFacts as error:
         return _again(request, reference, bound=(name, error.form), status=422)
     except Refused as refusal:
         return _again(request, reference, name, refusal=str(refusal), status=409)
-    return _onward(request, req, name, result)
+    return _onward(request, req, before, name, result)
 
 
-def _glimpse(request: HttpRequest, reference: str) -> Request:
-    """Which one it is, and its state: whoever changes it reads it anew; or 404."""
-    found = ONE.instances(reference=reference.upper())
-    if not found or not Request.objects.shows(request.user, found[0]):
+def _locked(request: HttpRequest, reference: str, name: str) -> Request:
+    """The request, locked, with what this step needs; or 404 where it is not theirs to see."""
+    req = find_and_lock(Request, NAMED, name, reference=reference.upper())
+    if req is None or not Request.objects.shows(request.user, req):
         raise Http404
-    return cast(Request, found[0])
+    return req
 
 
 def _again(
@@ -304,30 +310,22 @@ def _kept(request: HttpRequest, req: Request, name: str) -> dict[str, Any]:
     return {"kept": [(label, text) for label, text in typed if text.strip()]}
 
 
-def _onward(request: HttpRequest, req: Request, name: str, result: Any) -> HttpResponse:
+def _onward(
+    request: HttpRequest, req: Request, before: str, name: str, result: Any
+) -> HttpResponse:
     """Say what happened and go where the person came from, or to the request."""
-    now = _as_it_is_now(request, req, result)
-    if now is None:
+    if not Request.objects.shows(request.user, req):
         messages.success(request, f"{req.reference}: done. It is not yours to see any more.")
         return redirect("requests_list")
-    messages.success(request, _done(req, now, name, result))
-    return redirect(_back(request, now.get_absolute_url()))
+    messages.success(request, _done(before, req, name, result))
+    return redirect(_back(request, req.get_absolute_url()))
 
 
-def _as_it_is_now(request: HttpRequest, req: Request, result: Any) -> Request | None:
-    """The row that the step gave back, or read anew; None where the person sees it no more."""
-    user = request.user
-    done = result if isinstance(result, Request) and result.pk == req.pk else None
-    if done is not None and (user.oversees or done.provider_group_id in user.group_ids):
-        return done
-    return Request.objects.visible_to(user).only("reference", "state").filter(pk=req.pk).first()
-
-
-def _done(before: Request, now: Request, name: str, result: Any) -> str:
+def _done(before: str, now: Request, name: str, result: Any) -> str:
     label = next(a.label for a in actions_of(REQUEST) if a.name == name)
     if isinstance(result, Request) and result.pk != now.pk:
         return f"{label}: {result.reference} was made."
-    if now.state != before.state:
+    if now.state != before:
         return f"{now.reference} is now: {now.get_state_display()}."
     return f"{label}: done."
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any, TypeVar
 
 from django.db import connection, models, transaction
@@ -80,7 +81,6 @@ class Act:
         self.owed.clear()
 
 
-_locks: dict[type[Machine], Written] = {}
 _act: ContextVar[Act | None] = ContextVar("act", default=None)
 
 
@@ -137,7 +137,7 @@ def lock(subject: M, step: str = "") -> M:
     root = subject.stream()
     top: Machine | None = held(root)
     if top is None:
-        top = hold(_locked(root), step)
+        top = _top(root, step)
     if root is subject:
         return top  # type: ignore[return-value]
     if together.has_at_hand(top, subject):
@@ -149,16 +149,43 @@ def lock(subject: M, step: str = "") -> M:
     return row
 
 
+def find_and_lock(model: type[M], find: Written, step: str = "", **values: Any) -> M | None:
+    """In an act: as `lock`, of the row whose key `find` selects for update, if there is one. Where
+    it is of a kind of which steps have something at hand, all that is one message."""
+    now = _act.get()
+    if now is None:
+        raise RuntimeError("A row is found and locked in an act, which holds it.")
+    row = together.find_for_step(model, step, find, **values)
+    if row is not None:
+        row = now.rows.setdefault((model, row.pk), row)  # type: ignore[assignment]
+    return row
+
+
+def _top(root: M, step: str) -> M:
+    model = type(root)
+    if _act.get() is None or not together.has_something_at_hand(model):
+        return hold(_locked(root), step)
+    found = find_and_lock(model, _lock_of(model, key=True), step, pk=root.pk)
+    if found is None:
+        raise model.DoesNotExist
+    return found
+
+
 def _locked(row: M) -> M:
     """By a statement that is written once for each model. Raises DoesNotExist."""
     model = type(row)
-    if model not in _locks:
-        rows = model._base_manager.select_for_update(of=("self",))
-        _locks[model] = Written(lambda pk: rows.filter(pk=pk), planned=True)
-    found: list[M] = _locks[model].instances(pk=row.pk)
+    found: list[M] = _lock_of(model).instances(pk=row.pk)
     if not found:
         raise model.DoesNotExist
     return found[0]
+
+
+@cache
+def _lock_of(model: type[Machine], *, key: bool = False) -> Written:
+    """Locks a row by its key, and selects all of it or the `key` alone."""
+    rows = model._base_manager.select_for_update(of=("self",))
+    chosen = rows.values_list("pk") if key else rows
+    return Written(lambda pk: chosen.filter(pk=pk), planned=True)
 
 
 def hold(row: M, step: str = "", *, new: bool = False) -> M:

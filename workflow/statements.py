@@ -70,13 +70,25 @@ class Statement:
     def run(self, values: Sequence[Any]) -> list[Any]:
         """Its rows, for these values in the order of the marks."""
         with connection.cursor() as cursor:
-            if not self.name or connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
-                cursor.execute(self.sql, self._with(values))
-            else:
-                self._plan(cursor)
-                places = ", ".join(["%s"] * len(values))
-                cursor.execute(f"EXECUTE {self.name} ({places})", values)
+            cursor.execute(*self.said(cursor, values))
             return cursor.fetchall()  # type: ignore[no-any-return]
+
+    def run_after(self, first: "Statement", given: Sequence[Any], values: Sequence[Any]) -> Any:
+        """Its rows, for these values, once the `first` was carried out: both are sent at once. Each
+        sees what is committed when its turn comes, so this one all that the first waited for."""
+        with connection.cursor() as cursor:
+            before, own = first.said(cursor, given)
+            text, more = self.said(cursor, values)
+            cursor.execute(f"{before}; {text}", [*own, *more])
+            return cursor.fetchall()
+
+    def said(self, cursor: Any, values: Sequence[Any]) -> tuple[str, list[Any]]:
+        """What asks for it, and the values in it; by now it is planned, if it is to be."""
+        if not self.name or connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+            return self.sql, self._with(values)
+        self._plan(cursor)
+        places = ", ".join(["%s"] * len(values))
+        return f"EXECUTE {self.name} ({places})", [*values]
 
     def _plan(self, cursor: Any) -> None:
         known = _planned.setdefault(connection.connection, set())

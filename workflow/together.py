@@ -11,16 +11,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib.contenttypes.models import ContentType
-from django.db import models
+from django.db import connection, models
 from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
+from psycopg2.extensions import AsIs
 
 from workflow.prefetched import Prefetched
 from workflow.statements import Many, Statement, many, mark
+from workflow.written import Written
 
 Make = Callable[["Marks"], models.QuerySet[Any]]
+M = TypeVar("M", bound=models.Model)
+ITSELF = "itself"
 
 _numbers = count(1)
 _sets: dict[str, dict[str, Make]] = {}
@@ -116,7 +120,7 @@ def read_for_step(subject: models.Model, step: str = "", *, new: bool = False) -
     """Read what this step needs with the subject, which is locked; `forget` keeps it true. Nothing
     hangs on a `new` one that is not written yet: only what it belongs to is read."""
     model = subject._meta.label_lower
-    if model not in _at_hand:
+    if not has_something_at_hand(type(subject)):
         return
     wanted = _asked_for.get((model, step), frozenset(_at_hand[model]))
     nothing = _hang_on_itself(model) if new else frozenset()
@@ -125,10 +129,33 @@ def read_for_step(subject: models.Model, step: str = "", *, new: bool = False) -
     _read_sets(subject, wanted - nothing)
 
 
+def find_for_step(model: type[M], step: str, find: Written, **values: Any) -> M | None:
+    """Lock the row whose key `find` selects for update, and read it with what this step needs, by
+    one message. None where nothing is found; for models of which something is at hand."""
+    label = model._meta.label_lower
+    wanted = _asked_for.get((label, step), frozenset(_at_hand[label]))
+    own = _own_statement(model, wanted)
+    content_type = ContentType.objects.get_for_model(model)
+    found = own.sets.made(find.before(own.statement, [content_type.pk], **values))
+    row: M | None = next(iter(found.pop(ITSELF)), None)
+    if row is not None:
+        row.__dict__["_read_with"], row.__dict__["_read_for"] = {}, {}
+        _keep(row, own.sets.parts, found)
+    return row
+
+
+def has_something_at_hand(model: type[models.Model]) -> bool:
+    """Whether steps of this model have anything at hand."""
+    return model._meta.label_lower in _at_hand
+
+
 def _read_sets(subject: models.Model, names: frozenset[str]) -> None:
     statement = _step_statement(subject._meta.label_lower, names)
-    found = statement.run(subject)
-    for part in statement.sets.parts:
+    _keep(subject, statement.sets.parts, statement.run(subject))
+
+
+def _keep(subject: models.Model, parts: Iterable[Any], found: dict[str, list[Any]]) -> None:
+    for part in parts:
         subject.__dict__["_read_for"][part.name] = {key: getattr(subject, key) for key in part.keys}
     subject.__dict__["_read_with"].update(found)
     _hand_over(subject, found)
@@ -280,6 +307,12 @@ def _hang_on_itself(model: str) -> frozenset[str]:
 
 def _of(sets: dict[str, Make], name: str) -> _Statement:
     names: dict[str, int] = {}
+    found = _many(sets, names)
+    statement = Statement(found.sql, found.params, tuple(names.values()), name)
+    return _Statement(found, list(names), statement)
+
+
+def _many(sets: dict[str, Make], names: dict[str, int]) -> Many:
     each = {of: Marks(names) for of in sets}
     found = many({of: make(each[of]) for of, make in sets.items()})
     never_change = {"pk", "content_type"}
@@ -289,8 +322,38 @@ def _of(sets: dict[str, Make], name: str) -> _Statement:
         )
         for p in found.parts
     ]
-    statement = Statement(found.sql, found.params, tuple(names.values()), name)
-    return _Statement(replace(found, parts=parts), list(names), statement)
+    return replace(found, parts=parts)
+
+
+@cache
+def _own_statement(model: type[models.Model], names: frozenset[str]) -> _Statement:
+    """The text that reads a row by its key, and with it some of what steps of its model need: the
+    other keys are those that stand in the row."""
+    itself: Make = lambda about: model._base_manager.filter(pk=about.pk)  # noqa: E731
+    marks = {key: mark(int, number) for number, key in enumerate(("pk", "content_type"))}
+    given = tuple(marks.values())
+    made = {of: make for of, make in _at_hand[model._meta.label_lower].items() if of in names}
+    found = _many({ITSELF: itself, **made}, marks)
+    stands = {
+        value: AsIs(f"(SELECT {_column(model, key)} FROM it)")  # noqa: S608 - a column's name
+        for key, value in marks.items()
+        if value not in given
+    }
+    params = [stands.get(p, p) if type(p) is int else p for p in found.params]
+    table, key = _quote(model._meta.db_table), _column(model, "pk")
+    sql = f"WITH it AS MATERIALIZED (SELECT * FROM {table} WHERE {key} = %s) {found.sql}"  # noqa: S608
+    name = f"at_hand_{next(_numbers)}"
+    return _Statement(found, [], Statement(sql, [given[0], *params], given, name))
+
+
+def _column(model: type[models.Model], attname: str) -> str:
+    fields = model._meta.concrete_fields
+    found = (f for f in fields if attname in (f.attname, "pk" if f.primary_key else ""))
+    return _quote(str(next(found).column))
+
+
+def _quote(name: str) -> str:
+    return connection.ops.quote_name(name)
 
 
 def _value(subject: Any, name: str) -> Any:

@@ -8,11 +8,14 @@ from itertools import count
 from typing import Any
 
 from django.db import connection, models
+from psycopg2.extensions import AsIs
 
 from workflow.statements import Shape, Statement, mark
 
 Make = Callable[..., models.QuerySet[Any]]
 _numbers = count(1)
+KEPT = "throughline.found"
+WHAT_IS_KEPT = AsIs(f"nullif(current_setting('{KEPT}', true), '')::bigint")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,13 @@ class _Text:
     def counting(self) -> Statement:
         sql = f"SELECT count(*) FROM ({self.statement.sql}) AS counted"  # noqa: S608 - Django's
         return replace(self.statement, sql=sql, name="")
+
+    @cached_property
+    def keeping(self) -> Statement:
+        """Keeps the one value of its one row, or an empty text, until the transaction ends."""
+        sql = f"SELECT set_config('{KEPT}', coalesce(({self.statement.sql})::text, ''), true)"
+        name = self.statement.name and f"{self.statement.name}_kept"
+        return replace(self.statement, sql=sql, name=name)
 
     def rows(self, values: Sequence[Any]) -> Any:
         found = self.statement.run(values)
@@ -92,6 +102,13 @@ class Written:
         """The rows as plain values, from which instances are made when they are wanted."""
         text = self._text(values)
         return [AsRead(text, row) for row in text.rows([*values.values()])]
+
+    def before(self, then: Statement, more: Sequence[Any], **values: Any) -> Any:
+        """The rows of another statement for the key that this queryset finds: it selects one key of
+        one row at most, and may lock that row. The key, NULL where there is none, comes first among
+        the values of the other, then `more`. Both go in one message, in a transaction."""
+        keeping = self._text(values).keeping
+        return then.run_after(keeping, [*values.values()], [WHAT_IS_KEPT, *more])
 
     def _text(self, values: dict[str, Any]) -> _Text:
         key = tuple((name, type(value)) for name, value in values.items())

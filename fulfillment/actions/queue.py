@@ -1,16 +1,18 @@
 """The CRM Pending Queue: who takes which assistance request, and its end (F2-F5, F7, F8)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from django.db.models import Exists
 
 from fulfillment import forms
 from fulfillment.models import ProviderGroup, QueueCheck
 from requests_app.at_hand import CLOCK, PEOPLE, TOLD
-from requests_app.escalation import mark_overdue, unmarked
+from requests_app.escalation import mark_overdue, not_marked, unmarked
 from requests_app.models import Request
 from requests_app.states import S
 from workflow import clock
-from workflow.acting import act, hold
+from workflow.acting import act, find_and_lock
 from workflow.actors import Actor, as_actor
 from workflow.door import advance
 from workflow.registry import ReasonForm, action
@@ -59,26 +61,36 @@ def next_pending(group: ProviderGroup | int) -> Any:
     return Request.objects.pending(group).filter(held_since__isnull=True).by_rule()
 
 
-def _first(group: int) -> Any:
-    return next_pending(group).select_for_update(skip_locked=True, of=("self",))[:1]
+def _first(rows: Any) -> Any:
+    return rows.select_for_update(skip_locked=True, of=("self",)).values_list("pk")[:1]
+
+
+def _first_where_all_are_marked(group: int, now: datetime) -> Any:
+    late = not_marked(Request.objects.pending(group), now)
+    return _first(next_pending(group).filter(~Exists(late)))
 
 
 LATE = Written(lambda group, now: unmarked(Request.objects.pending(group), now))
-FIRST = Written(_first, planned=True)
+FIRST_OF_MARKED = Written(_first_where_all_are_marked, planned=True)
+FIRST = Written(lambda group: _first(next_pending(group)), planned=True)
 
 
 def take_next(group: ProviderGroup, *, by: "User | Actor") -> Request | None:
     """The right one under the rule, or None; two at once get different ones (F4, F5).
 
-    A row that somebody else is taking at this moment is skipped, not waited for.
+    A row that somebody else is taking at this moment is skipped, not waited for. What is late and
+    not marked so is marked first, so that the rule finds it on top.
     """
     person = as_actor(by).person
     with act():
-        mark_overdue(LATE.tuples(group=group.pk, now=clock.now()))
-        found = FIRST.instances(group=group.pk)
-        if not found:
+        now = clock.now()
+        found = find_and_lock(Request, FIRST_OF_MARKED, "assign", group=group.pk, now=now)
+        if found is None:
+            mark_overdue(LATE.tuples(group=group.pk, now=now))
+            found = find_and_lock(Request, FIRST, "assign", group=group.pk)
+        if found is None:
             return None
-        return advance(hold(found[0], "assign"), "assign", by=by, specialist=person)
+        return advance(found, "assign", by=by, specialist=person)
 
 
 def note_check(group: ProviderGroup, queue: str, by: "User") -> QueueCheck | None:
