@@ -14,7 +14,7 @@ from requests_app.clock_models import Escalation, TargetDefault
 from requests_app.hanging import REQUEST
 from requests_app.models import Request
 from workflow.models import Calendar, CalendarException, Event, User, WorkingHours
-from workflow.together import Marks, asks_for, at_hand
+from workflow.together import Later, Marks, asks_for, at_hand
 
 # who is concerned; the clock; whom the customers' notices go to
 PEOPLE = (
@@ -116,10 +116,28 @@ def _tokens(about: Marks) -> QuerySet[Any]:
     return tokens.order_by("-expires_at")
 
 
+@at_hand(REQUEST, "orderable")
+def _orderable(about: Marks) -> QuerySet[Any]:
+    """The service that it has, or will have, where it can be ordered."""
+    of = Service.objects.orderable().filter(pk=about.service_id)
+    return of.select_related("provider_group").order_by()
+
+
+def _keys_of(service: int) -> dict[str, Any]:
+    group = Service.objects.filter(pk=service).order_by().values("provider_group")
+    return {"service_id": service, "provider_group_id": group[:1]}
+
+
+def _values_of(service: int, found: dict[str, list[Any]]) -> dict[str, Any]:
+    """Of none that can be ordered nothing is of use: no request has that key."""
+    group = next((one.provider_group_id for one in found["orderable"]), 0)
+    return {"service_id": service, "provider_group_id": group}
+
+
 asks_for(REQUEST, ["take_in"], *PEOPLE, *CLOCK)
 asks_for(
     REQUEST, ["triage"], *PEOPLE, *CLOCK, *TOLD, "triage_decisions", "agency__agreements", "leads",
-    "schedule_entries",
+    "schedule_entries", "orderable", later=Later(_keys_of, _values_of),
 )  # fmt: skip
 asks_for(REQUEST, ["comment"], *PEOPLE, *CLOCK, *TOLD, "case")
 asks_for(REQUEST, ["hold"], *PEOPLE, *CLOCK, *TOLD, "questions", "schedule_entries")

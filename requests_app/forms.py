@@ -14,6 +14,7 @@ from workflow import clock
 from workflow.among import Among
 from workflow.choosing import OneOf
 from workflow.registry import ActionForm, ReasonForm
+from workflow.together import read_with
 from workflow.worktime import add_working_days, hours_of
 from workflow.written import Written
 
@@ -43,15 +44,19 @@ class FilesField(forms.FileField):
         return found
 
 
-ORDERABLE = Written(
-    lambda pk: Service.objects.orderable().filter(pk=pk).select_related("provider_group")
-)
+def orderable(pk: int) -> Any:
+    """The service of this key, where it can be ordered."""
+    return Service.objects.orderable().filter(pk=pk).select_related("provider_group")
+
+
+ORDERABLE = Written(orderable)
 
 
 class TriageForm(ActionForm):
     """What triage needs to know, and what the representative decides (D2)."""
 
     among = {"service": OFFERED}
+    decides = "service"
     service = OneOf(
         Service.objects.none(),
         kind="offered",
@@ -87,7 +92,7 @@ class TriageForm(ActionForm):
     )
 
     def prepare(self) -> None:
-        self.fields["service"].by_key = ORDERABLE.instances
+        self.fields["service"].by_key = self._orderable
         self.fields["service"].initial = self.subject.service_id
         before = self.subject.triage
         for key, text in CHECKLIST:
@@ -100,6 +105,11 @@ class TriageForm(ActionForm):
                 label=text,
                 initial={True: "yes", False: "no"}.get(answer, ""),
             )
+
+    def _orderable(self, pk: int) -> list[Any]:
+        """The service, if it can be ordered: read with the request, or asked for."""
+        read = read_with(self.subject, "orderable", service_id=pk)
+        return ORDERABLE.instances(pk=pk) if read is None else read
 
     @property
     def checklist_fields(self) -> list[forms.BoundField]:

@@ -12,10 +12,10 @@ from requests_app.models import Case, Request
 from requests_app.states import Level, priority_of
 from requests_app.tracking import make_token
 from workflow import clock
-from workflow.acting import act, hold, owe
+from workflow.acting import act, hold_new, owe
 from workflow.actors import Actor
 from workflow.door import record
-from workflow.models import User, next_numbers, reference_of
+from workflow.models import User, reference_of
 from workflow.together import put
 
 
@@ -70,19 +70,17 @@ def take_in(
 
 def _write(by: User | Actor, **fields: Any) -> Request:
     with act():
-        pk, request, case, token = next_numbers(
-            "requests_app_request_id_seq", "reference_req", "reference_case",
-            "requests_app_trackingtoken_id_seq",
-        )  # fmt: skip
         made = Request(
-            pk=pk,
-            reference=reference_of("REQ", request),
             taken_in_by=by if isinstance(by, User) else by.person,
             created_at=clock.now(),
             state_since=clock.now(),
             **fields,
         )
-        hold(made, "take_in", new=True)
+        _, request, case, token = hold_new(
+            made, "take_in", "requests_app_request_id_seq", "reference_req", "reference_case",
+            "requests_app_trackingtoken_id_seq",
+        )  # fmt: skip
+        made.reference = reference_of("REQ", request)
         owe(made)
         owe(Case(request=made, reference=reference_of("CASE", case), opened_at=made.created_at))
         put(made, "tokens", [make_token(made, made.contact, pk=token)])

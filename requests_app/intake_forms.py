@@ -1,23 +1,39 @@
 """The form of a representative who takes in a request on behalf of an agency's contact (X10)."""
 
 import uuid
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from django import forms
 
 from asd.models import Agency, Contact, Service, normalised
-from requests_app.forms import ORDERABLE, FilesField
+from requests_app.forms import ORDERABLE, FilesField, orderable
 from requests_app.onboarding import CODE_LENGTH, near_agencies, same_agency
 from requests_app.pages import contacts_of
 from requests_app.states import Level
 from workflow import clock
-from workflow.choosing import OneOf
+from workflow.choosing import OneOf, is_key
+from workflow.prepared import reading
 from workflow.written import Written
 
 EXISTING, NEW = "existing", "new"
 ACTIVE = Written(lambda pk: Agency.objects.filter(is_active=True, pk=pk))
 CONTACT = Written(lambda agency, pk: contacts_of(agency).filter(pk=pk))
+
+
+@reading(agency=int, contact=int, service=int)
+def chosen_in_form(agency: int, contact: int, service: int) -> dict[str, Any]:
+    """Who asks and what for, by the keys that were sent; each only where it can be chosen."""
+    return {
+        "agency": Agency.objects.filter(is_active=True, pk=agency).order_by(),
+        "contact": contacts_of(agency).filter(pk=contact).order_by(),
+        "service": orderable(service).order_by(),
+    }
+
+
+def _of_key(rows: list[Any], pk: int) -> list[Any]:
+    return [row for row in rows if row.pk == pk]
 
 
 class IntakeForm(forms.Form):
@@ -95,16 +111,31 @@ class IntakeForm(forms.Form):
         fields["service"].queryset = Service.objects.orderable()
         fields["service"].by_key = ORDERABLE.instances
         fields["agency"].by_key = ACTIVE.instances
+        sent = self._sent()
+        if sent:
+            fields["agency"].by_key, fields["service"].by_key = sent["agency"], sent["service"]
         fields["needed_by"].widget.attrs["min"] = clock.today().isoformat()
         if not self.is_bound:
             fields["submission_key"].initial = uuid.uuid4()
         chosen = self.chosen_agency()
         if chosen is not None:
             fields["contact"].queryset = contacts_of(chosen)
-            fields["contact"].by_key = partial(CONTACT.instances, agency=chosen.pk)
+            fields["contact"].by_key = sent.get("contact") or partial(
+                CONTACT.instances, agency=chosen.pk
+            )
             fields["contact"].about = f"?of={chosen.pk}"
         else:
             fields["contact"].empty_label = "Choose the agency first"
+
+    def _sent(self) -> dict[str, Callable[..., list[Any]]]:
+        """The rows of the keys that were sent, by one statement; none where the agency is sent by
+        its name: then it is known only later whose contacts can be chosen."""
+        keys = {name: self[name].value() for name in ("agency", "contact", "service")}
+        if not self.is_bound or not is_key(keys["agency"]):
+            return {}
+        wanted = {name: int(key) if is_key(key) else 0 for name, key in keys.items()}
+        found = chosen_in_form(**wanted)
+        return {name: partial(_of_key, rows) for name, rows in found.items()}
 
     @classmethod
     def kept(cls, data: Any, *names: str) -> "IntakeForm":

@@ -137,7 +137,7 @@ def _open_now(request: "Request", service: Any) -> int:
 
 def _covered(request: "Request", service: Any, agreements: list[Agreement]) -> list[Any]:
     """The lines of these agreements that name the service."""
-    read = read_with(request, "covered") if service.pk == request.service_id else None
+    read = read_with(request, "covered", service_id=service.pk)
     if read is not None:
         counting = {agreement.pk for agreement in agreements}
         return [line for line in read if line.agreement_id in counting]

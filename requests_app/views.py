@@ -30,7 +30,7 @@ from workflow.actors import as_actor
 from workflow.exports import csv_response
 from workflow.machine import Refused
 from workflow.paging import page_of
-from workflow.registry import InvalidFacts, actions_of, find, offers, perform
+from workflow.registry import InvalidFacts, actions_of, find, offers, perform, sent_with
 from workflow.templatetags.actions import fetched
 from workflow.written import Written
 
@@ -277,7 +277,8 @@ def request_action(request: HttpRequest, reference: str, name: str) -> HttpRespo
 
 def _locked(request: HttpRequest, reference: str, name: str) -> Request:
     """The request, locked, with what this step needs; or 404 where it is not theirs to see."""
-    req = find_and_lock(Request, NAMED, name, reference=reference.upper())
+    sent = sent_with(REQUEST, name, request.POST)
+    req = find_and_lock(Request, NAMED, name, sent=sent, reference=reference.upper())
     if req is None or not Request.objects.shows(request.user, req):
         raise Http404
     return req

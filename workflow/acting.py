@@ -149,13 +149,16 @@ def lock(subject: M, step: str = "") -> M:
     return row
 
 
-def find_and_lock(model: type[M], find: Written, step: str = "", **values: Any) -> M | None:
-    """In an act: as `lock`, of the row whose key `find` selects for update, if there is one. Where
-    it is of a kind of which steps have something at hand, all that is one message."""
+def find_and_lock(
+    model: type[M], find: Written, step: str = "", *, sent: int | None = None, **values: Any
+) -> M | None:
+    """In an act: as `lock`, of the row whose key `find` selects for update, if there is one; of a
+    model of which steps have something at hand. All that is one message. `sent` is the key that
+    says what the step needs later, if one was sent."""
     now = _act.get()
     if now is None:
         raise RuntimeError("A row is found and locked in an act, which holds it.")
-    row = together.find_for_step(model, step, find, **values)
+    row = together.find_for_step(model, step, find, sent=sent, **values)
     if row is not None:
         row = now.rows.setdefault((model, row.pk), row)  # type: ignore[assignment]
     return row
@@ -188,14 +191,24 @@ def _lock_of(model: type[Machine], *, key: bool = False) -> Written:
     return Written(lambda pk: chosen.filter(pk=pk), planned=True)
 
 
-def hold(row: M, step: str = "", *, new: bool = False) -> M:
-    """The act keeps a row that is locked, or a `new` one that nobody else can know, with what this
-    step needs."""
+def hold(row: M, step: str = "") -> M:
+    """The act keeps a row that is locked, with what this step needs."""
     now = _act.get()
     if now is not None:
-        together.read_for_step(row, step, new=new)
+        together.read_for_step(row, step)
         now.rows[type(row), row.pk] = row
     return row
+
+
+def hold_new(row: M, step: str, *sequences: str) -> list[int]:
+    """In an act: it keeps a row that is not written yet, which nobody else can know, with what this
+    step needs. With that come the next numbers of these sequences; the first is its key."""
+    numbers = together.read_for_new(row, step, sequences)
+    row.pk = numbers[0]
+    now = _act.get()
+    if now is not None:
+        now.rows[type(row), row.pk] = row
+    return numbers
 
 
 def held(root: Machine) -> Any:

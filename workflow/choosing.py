@@ -57,6 +57,11 @@ KINDS = {
 }
 
 
+def is_key(value: Any) -> bool:
+    """Whether what was sent is the key of a row, and no name."""
+    return not isinstance(value, Typed) and KEY.fullmatch(str(value)) is not None
+
+
 def words_of(text: str) -> str:
     """What was typed, with single spaces and without the code behind the name."""
     return CODE.sub("", " ".join(text.split())).strip()
@@ -215,7 +220,7 @@ class OneOf(forms.ModelChoiceField):
         return self._by_code(text) or self._by_name(text)
 
     def _of_key(self, value: Any) -> Any:
-        if self.by_key is None or not KEY.fullmatch(str(value)):
+        if self.by_key is None or not is_key(value):
             return super().to_python(value)
         found = self.by_key(pk=int(value))
         if not found:

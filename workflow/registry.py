@@ -13,7 +13,7 @@ from django.utils.functional import cached_property
 from workflow.acting import act, lock
 from workflow.actors import Actor, Who, as_actor
 from workflow.among import Among
-from workflow.choosing import choose_among
+from workflow.choosing import choose_among, is_key
 from workflow.machine import Guard, Refused, Step, find_step
 from workflow.models import Machine, User
 
@@ -24,8 +24,11 @@ class ActionForm(forms.Form):
     `hidden` fields name the row acted upon (a plan item, a part line) in lists of rows. Of the
     fields in `says`, an empty form has what that row says now. A form that shows or hides fields
     by what it finds is `shaped_by_subject`; of all others the class says what they ask, but for
-    `otherwise`. `among` names the lists that its fields choose from.
+    `otherwise`. `among` names the lists that its fields choose from, `decides` the field whose row
+    decides what the step needs (`asks_for(..., later=...)`).
     """
+
+    decides = ""
 
     says: tuple[str, ...] = ()
     shaped_by_subject = False
@@ -316,6 +319,15 @@ def find(subject: Machine, name: str) -> Action | None:
     for made in _actions.get((subject._meta.label_lower, name), ()):
         if made.possible(subject):
             return made
+    return None
+
+
+def sent_with(model: str, name: str, data: Any) -> int | None:
+    """The key that decides what the action of this name needs, where one was sent with it."""
+    for made in _actions.get((model, name), ()):
+        sent = data.get(made.form.decides, "")
+        if made.form.decides and is_key(sent):
+            return int(sent)
     return None
 
 

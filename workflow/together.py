@@ -7,7 +7,8 @@ Nothing here is kept beyond the instance that it was read for: who locks a row r
 what a step has at hand is forgotten as soon as a table that it was read from is written.
 """
 
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import count
@@ -30,6 +31,9 @@ _numbers = count(1)
 _sets: dict[str, dict[str, Make]] = {}
 _at_hand: dict[str, dict[str, Make]] = {}
 _asked_for: dict[tuple[str, str], frozenset[str]] = {}
+_later: dict[tuple[str, str], "Later"] = {}
+SENT = "sent"
+NUMBERS = -1  # the part of a statement that draws numbers
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,22 @@ class Marks:
 
     names: dict[str, int]
     used: set[str] = field(default_factory=set)
+    later: dict[str, Any] = field(default_factory=dict)
 
-    def __getattr__(self, name: str) -> int:
+    def __getattr__(self, name: str) -> Any:
         self.used.add(name)
+        if name in self.later:
+            return self.later[name]
         return self.names.setdefault(name, mark(int, len(self.names)))
+
+
+@dataclass(frozen=True)
+class Later:
+    """Keys that a row has after a step, by the key that was sent with it: `keys` gives them by
+    name, each as a queryset or the key itself; of what was read, `values` says what they are."""
+
+    keys: Callable[[int], dict[str, Any]]
+    values: Callable[[int, dict[str, list[Any]]], dict[str, Any]]
 
 
 def hangs_on(model: str, name: str, *, steps: bool = False) -> Callable[[Make], Make]:
@@ -76,11 +92,17 @@ def at_hand(model: str, name: str) -> Callable[[Make], Make]:
     return register
 
 
-def asks_for(model: str, steps: Iterable[str], *sets: str) -> None:
+def asks_for(model: str, steps: Iterable[str], *sets: str, later: Later | None = None) -> None:
     """These steps of a model ask for these sets: no others are read with the lock for them. What
-    one of them looks up all the same it asks the database for; any other step has every set."""
+    one of them looks up all the same it asks the database for; any other step has every set.
+
+    Where the keys are others `later`, by what is sent, the sets are read for those at once: but
+    the rows that keys of the row name.
+    """
     for step in steps:
         _asked_for[model, step] = frozenset(sets)
+        if later is not None:
+            _later[model, step] = later
 
 
 def _declare(sets: dict[str, dict[str, Make]], model: str, name: str, make: Make) -> None:
@@ -90,18 +112,22 @@ def _declare(sets: dict[str, dict[str, Make]], model: str, name: str, make: Make
     many[name] = make
 
 
-def read_with(subject: models.Model, name: str) -> list[Any] | None:
+def read_with(subject: models.Model, name: str, **later: Any) -> list[Any] | None:
     """The set of this name where it was read with the subject; None where it was not, or where
-    it was read for another key than the subject has by now."""
+    it was read for another key than the subject has by now, or will have `later`."""
     found = subject.__dict__.get("_read_with", {}).get(name)
-    if found is None or not _still_fits(subject, name):
+    if found is None or not _still_fits(subject, name, later):
         return None
     return found  # type: ignore[no-any-return]
 
 
-def _still_fits(subject: models.Model, name: str) -> bool:
+def _still_fits(subject: models.Model, name: str, later: dict[str, Any] | None = None) -> bool:
     keys: dict[str, dict[str, Any]] = subject.__dict__.get("_read_for", {})
-    return all(getattr(subject, key) == value for key, value in keys.get(name, {}).items())
+    now = later or {}
+    return all(
+        (now[key] if key in now else getattr(subject, key)) == value
+        for key, value in keys.get(name, {}).items()
+    )
 
 
 def is_read(subject: models.Model) -> bool:
@@ -116,31 +142,49 @@ def read(subject: models.Model) -> None:
     _hand_over(subject, found)
 
 
-def read_for_step(subject: models.Model, step: str = "", *, new: bool = False) -> None:
-    """Read what this step needs with the subject, which is locked; `forget` keeps it true. Nothing
-    hangs on a `new` one that is not written yet: only what it belongs to is read."""
+def read_for_step(subject: models.Model, step: str = "") -> None:
+    """Read what this step needs with the subject, which is locked; `forget` keeps it true."""
+    if has_something_at_hand(type(subject)):
+        subject.__dict__["_read_with"], subject.__dict__["_read_for"] = {}, {}
+        _read_sets(subject, _wanted(subject._meta.label_lower, step))
+
+
+def read_for_new(subject: models.Model, step: str, sequences: Sequence[str]) -> list[int]:
+    """Read what this step needs with a subject that is not written yet, so that nothing hangs on
+    it, and the next number of each of these sequences: nobody waits for another's number."""
     model = subject._meta.label_lower
-    if not has_something_at_hand(type(subject)):
-        return
-    wanted = _asked_for.get((model, step), frozenset(_at_hand[model]))
-    nothing = _hang_on_itself(model) if new else frozenset()
+    nothing = _hang_on_itself(model)
     subject.__dict__["_read_with"] = {name: [] for name in nothing}
     subject.__dict__["_read_for"] = {}
-    _read_sets(subject, wanted - nothing)
+    statement = _new_statement(model, _wanted(model, step) - nothing, tuple(sequences))
+    rows = statement.rows(subject)
+    _keep(subject, statement.sets.parts, statement.sets.made(rows))
+    return next(json.loads(text) for number, text in rows if number == NUMBERS)
 
 
-def find_for_step(model: type[M], step: str, find: Written, **values: Any) -> M | None:
+def _wanted(model: str, step: str) -> frozenset[str]:
+    return _asked_for.get((model, step), frozenset(_at_hand[model]))
+
+
+def find_for_step(
+    model: type[M], step: str, find: Written, *, sent: int | None = None, **values: Any
+) -> M | None:
     """Lock the row whose key `find` selects for update, and read it with what this step needs, by
-    one message. None where nothing is found; for models of which something is at hand."""
+    one message. None where nothing is found; for models of which something is at hand.
+
+    `sent` is the key by which the step says what keys the row has later, if it says so.
+    """
     label = model._meta.label_lower
-    wanted = _asked_for.get((label, step), frozenset(_at_hand[label]))
-    own = _own_statement(model, wanted)
-    content_type = ContentType.objects.get_for_model(model)
-    found = own.sets.made(find.before(own.statement, [content_type.pk], **values))
+    wanted = _wanted(label, step)
+    later = _later.get((label, step)) if sent is not None else None
+    own = _own_statement(model, wanted, later)
+    given = [ContentType.objects.get_for_model(model).pk, *([sent] if later else [])]
+    found = own.sets.made(find.before(own.statement, given, **values))
     row: M | None = next(iter(found.pop(ITSELF)), None)
     if row is not None:
         row.__dict__["_read_with"], row.__dict__["_read_for"] = {}, {}
-        _keep(row, own.sets.parts, found)
+        then = later.values(sent, found) if later is not None and sent is not None else {}
+        _keep(row, own.sets.parts, found, then)
     return row
 
 
@@ -154,9 +198,17 @@ def _read_sets(subject: models.Model, names: frozenset[str]) -> None:
     _keep(subject, statement.sets.parts, statement.run(subject))
 
 
-def _keep(subject: models.Model, parts: Iterable[Any], found: dict[str, list[Any]]) -> None:
+def _keep(
+    subject: models.Model,
+    parts: Iterable[Any],
+    found: dict[str, list[Any]],
+    later: dict[str, Any] | None = None,
+) -> None:
     for part in parts:
-        subject.__dict__["_read_for"][part.name] = {key: getattr(subject, key) for key in part.keys}
+        then = {} if _one(type(subject), part.name) else later or {}
+        subject.__dict__["_read_for"][part.name] = {
+            key: then[key] if key in then else getattr(subject, key) for key in part.keys
+        }
     subject.__dict__["_read_with"].update(found)
     _hand_over(subject, found)
 
@@ -268,7 +320,11 @@ class _Statement:
 
     def run(self, subject: models.Model) -> dict[str, list[Any]]:
         """The instances of each set."""
-        return self.sets.made(self.statement.run([_value(subject, key) for key in self.keys]))
+        return self.sets.made(self.rows(subject))
+
+    def rows(self, subject: models.Model) -> list[Any]:
+        """The database's answer."""
+        return self.statement.run([_value(subject, key) for key in self.keys])
 
 
 @cache
@@ -282,6 +338,16 @@ def _step_statement(model: str, names: frozenset[str]) -> _Statement:
     """The text that reads some of what steps of a model need; made when it is needed first."""
     made = {name: make for name, make in _at_hand[model].items() if name in names}
     return _of(made, f"at_hand_{next(_numbers)}")
+
+
+@cache
+def _new_statement(model: str, names: frozenset[str], sequences: tuple[str, ...]) -> _Statement:
+    """The same with the next numbers of these sequences."""
+    made = _step_statement(model, names)
+    numbers = ", ".join(["nextval(%s)"] * len(sequences))
+    sql = f"{made.statement.sql} UNION ALL SELECT {NUMBERS}, json_build_array({numbers})::text"
+    params, name = [*made.statement.params, *sequences], f"at_hand_{next(_numbers)}"
+    return replace(made, statement=replace(made.statement, sql=sql, params=params, name=name))
 
 
 @cache
@@ -312,8 +378,10 @@ def _of(sets: dict[str, Make], name: str) -> _Statement:
     return _Statement(found, list(names), statement)
 
 
-def _many(sets: dict[str, Make], names: dict[str, int]) -> Many:
-    each = {of: Marks(names) for of in sets}
+def _many(
+    sets: dict[str, Make], names: dict[str, int], later: dict[str, dict[str, Any]] | None = None
+) -> Many:
+    each = {of: Marks(names, later=(later or {}).get(of, {})) for of in sets}
     found = many({of: make(each[of]) for of, make in sets.items()})
     never_change = {"pk", "content_type"}
     parts = [
@@ -326,14 +394,20 @@ def _many(sets: dict[str, Make], names: dict[str, int]) -> Many:
 
 
 @cache
-def _own_statement(model: type[models.Model], names: frozenset[str]) -> _Statement:
+def _own_statement(
+    model: type[models.Model], names: frozenset[str], later: Later | None
+) -> _Statement:
     """The text that reads a row by its key, and with it some of what steps of its model need: the
-    other keys are those that stand in the row."""
+    other keys are those that stand in the row, or will stand there later."""
     itself: Make = lambda about: model._base_manager.filter(pk=about.pk)  # noqa: E731
-    marks = {key: mark(int, number) for number, key in enumerate(("pk", "content_type"))}
+    known = ("pk", "content_type", *([SENT] if later else []))
+    marks = {key: mark(int, number) for number, key in enumerate(known)}
     given = tuple(marks.values())
     made = {of: make for of, make in _at_hand[model._meta.label_lower].items() if of in names}
-    found = _many({ITSELF: itself, **made}, marks)
+    then = later.keys(marks[SENT]) if later else {}
+    found = _many(
+        {ITSELF: itself, **made}, marks, {of: then for of in made if _one(model, of) is None}
+    )
     stands = {
         value: AsIs(f"(SELECT {_column(model, key)} FROM it)")  # noqa: S608 - a column's name
         for key, value in marks.items()

@@ -21,6 +21,7 @@ BY_KEY = Written(
     lambda pk: Request.objects.filter(pk=pk).select_for_update(of=("self",)).values_list("pk"),
     planned=True,
 )
+KEPT = "SELECT -1, (SELECT set_config FROM locked)"
 BLOCKED = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ %s"
 
 
@@ -100,7 +101,7 @@ def test_control_one_statement_that_locks_and_reads_sees_the_old(
         rest, more = self.sql.removeprefix("WITH "), self._with([given[0], *values[1:]])
         whole = f"WITH locked AS MATERIALIZED ({before}), {rest} UNION ALL "
         with connection.cursor() as cursor:
-            cursor.execute(f"{whole} SELECT -1, (SELECT set_config FROM locked)", [*own, *more])
+            cursor.execute(whole + KEPT, [*own, *more])
             return [row for row in cursor.fetchall() if row[0] >= 0]
 
     monkeypatch.setattr(statements.Statement, "run_after", as_one)
