@@ -4,14 +4,23 @@ Django takes longer to write an INSERT or an UPDATE than the database takes to c
 each is a way there and back. What belongs to one change goes together.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from psycopg2.extensions import AsIs
 
 Names = tuple[str, ...]
+SELDOM = 3  # so many times in a process a text is sent as it is
+MOST = 60  # texts that a connection keeps planned
+_times: Counter[str] = Counter()
+_planned: WeakKeyDictionary[Any, dict[str, str]] = WeakKeyDictionary()  # names, by connection
+_numbers = count(1)
 
 
 @dataclass
@@ -49,13 +58,37 @@ def write(changes: Sequence[Change]) -> None:
     places = tuple(value.place if isinstance(value, _Key) else None for value in values)
     sql = _text(tuple(change.shape for change in changes), places)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [value for value in values if not isinstance(value, _Key)])
+        _send(cursor, sql, [value for value in values if not isinstance(value, _Key)])
         made = cursor.fetchone()
     for place in new:
         changes[place].row.pk = made[place]
     for change in changes:
         _name_by_keys(change, keys)
         change.row._state.adding, change.row._state.db = False, connection.alias
+
+
+def _send(cursor: Any, sql: str, values: list[Any]) -> None:
+    """What is written time and again is planned once for a connection, by the message that needs it
+    first; where that fails, its plan has a name that nobody uses."""
+    known = _planned.setdefault(connection.connection, {})
+    name = known.get(sql)
+    if name is not None:
+        cursor.execute(_carry_out(name, values), values)
+        return
+    _times[sql] += 1
+    pooled = connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS")
+    if _times[sql] <= SELDOM or len(known) >= MOST or pooled:
+        cursor.execute(sql, values)
+        return
+    name = f"write_{next(_numbers)}"
+    places = [AsIs(f"${number}") for number in range(1, len(values) + 1)]
+    text = cursor.mogrify(sql, places).decode().replace("%", "%%")
+    cursor.execute(f"PREPARE {name} AS {text}; {_carry_out(name, values)}", values)
+    known[sql] = name
+
+
+def _carry_out(name: str, values: list[Any]) -> str:
+    return f"EXECUTE {name} ({', '.join(['%s'] * len(values))})"
 
 
 def _values(change: Change, keys: dict[int, _Key]) -> Iterable[Any]:
