@@ -22,7 +22,7 @@ BY_KEY = Written(
     planned=True,
 )
 KEPT = "SELECT -1, (SELECT set_config FROM locked)"
-BLOCKED = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ %s"
+WAITS = "SELECT count(*) FROM pg_locks WHERE pid = %s AND NOT granted"
 
 
 def test_it_is_the_row_and_what_its_step_reads(office: Office) -> None:
@@ -51,24 +51,29 @@ def _waiter_saw(office: Office, request: Request) -> list[str]:
     """Whom a step that waited for another sees as watchers; the other adds one and ends then."""
     contact = ContactFactory(agency=office.agency)
     seen: list[str] = []
-    held, over = threading.Event(), threading.Event()
+    pids: list[int] = []
+    held, comes = threading.Event(), threading.Event()
 
     def first() -> None:
         with transaction.atomic():
             Request.objects.select_for_update().get(pk=request.pk)
             Watcher.objects.create(request=request, contact=contact)
             held.set()
+            assert comes.wait(WAIT)
             until = time.monotonic() + WAIT
-            while time.monotonic() < until:
-                with connection.cursor() as cursor:
-                    cursor.execute(BLOCKED, ["requests_app_request|written_|at_hand_"])
+            with connection.cursor() as cursor:
+                while time.monotonic() < until:
+                    cursor.execute(WAITS, pids)
                     if cursor.fetchone()[0]:
                         break
-                over.wait(0.02)
+                    time.sleep(0.01)
         connection.close()
 
     def second() -> None:
         held.wait(WAIT)
+        connection.ensure_connection()
+        pids.append(connection.connection.info.backend_pid)
+        comes.set()
         with act():
             row = find_and_lock(Request, BY_KEY, pk=request.pk)
             assert row is not None
