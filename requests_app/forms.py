@@ -1,5 +1,6 @@
 """The facts that the request's own actions ask for."""
 
+from copy import deepcopy
 from typing import Any
 
 from django import forms
@@ -12,7 +13,7 @@ from requests_app.states import Kind, Level, OutOf, S
 from requests_app.triage import CHECKLIST
 from workflow import clock
 from workflow.among import Among
-from workflow.choosing import OneOf
+from workflow.choosing import FewOnly, OneOf
 from workflow.registry import ActionForm, ReasonForm
 from workflow.together import read_with
 from workflow.worktime import add_working_days, hours_of
@@ -22,6 +23,12 @@ TEXT = forms.Textarea(attrs={"rows": 3})
 ASK_REVIEW_DAYS = 10  # working days: after the last reminder
 OFFERED = Among(lambda about: Service.objects.orderable())
 YES_NO = [("", "Not known yet"), ("yes", "Yes"), ("no", "No")]
+ANSWERS = {
+    key: FewOnly(
+        choices=YES_NO, coerce=lambda v: v == "yes", empty_value=None, required=False, label=text
+    )
+    for key, text in CHECKLIST
+}
 
 
 class MultipleFileInput(forms.ClearableFileInput):
@@ -95,16 +102,10 @@ class TriageForm(ActionForm):
         self.fields["service"].by_key = self._orderable
         self.fields["service"].initial = self.subject.service_id
         before = self.subject.triage
-        for key, text in CHECKLIST:
+        for key, field in ANSWERS.items():
             answer = before.checklist.get(key) if before else None
-            self.fields[key] = forms.TypedChoiceField(
-                choices=YES_NO,
-                coerce=lambda v: v == "yes",
-                empty_value=None,
-                required=False,
-                label=text,
-                initial={True: "yes", False: "no"}.get(answer, ""),
-            )
+            self.fields[key] = deepcopy(field)
+            self.fields[key].initial = {True: "yes", False: "no"}.get(answer, "")
 
     def _orderable(self, pk: int) -> list[Any]:
         """The service, if it can be ordered: read with the request, or asked for."""

@@ -13,12 +13,14 @@ from requests_app.onboarding import CODE_LENGTH, near_agencies, same_agency
 from requests_app.pages import contacts_of
 from requests_app.states import Level
 from workflow import clock
-from workflow.choosing import OneOf, is_key
+from workflow.among import Among
+from workflow.choosing import FewOnly, OneOf, choose_among, is_key
 from workflow.prepared import reading
 from workflow.written import Written
 
 EXISTING, NEW = "existing", "new"
 ACTIVE = Written(lambda pk: Agency.objects.filter(is_active=True, pk=pk))
+CONTACTS = Among(lambda about: contacts_of(about.pk))
 CONTACT = Written(lambda agency, pk: contacts_of(agency).filter(pk=pk))
 
 
@@ -78,7 +80,7 @@ class IntakeForm(forms.Form):
     )
     contact_phone = forms.CharField(required=False, max_length=40, label="Telephone")
     service = OneOf(
-        Service.objects.none(),
+        Service.objects.orderable(),
         kind="offered",
         required=False,
         empty_label="Not sure, or a new service",
@@ -95,12 +97,8 @@ class IntakeForm(forms.Form):
     needed_by = forms.DateField(
         required=False, widget=forms.DateInput(attrs={"type": "date"}), label="Needed by"
     )
-    impact = forms.TypedChoiceField(
-        choices=Level.choices, coerce=int, initial=Level.MEDIUM, label="Impact"
-    )
-    urgency = forms.TypedChoiceField(
-        choices=Level.choices, coerce=int, initial=Level.MEDIUM, label="Urgency"
-    )
+    impact = FewOnly(choices=Level.choices, coerce=int, initial=Level.MEDIUM, label="Impact")
+    urgency = FewOnly(choices=Level.choices, coerce=int, initial=Level.MEDIUM, label="Urgency")
     files = FilesField(label="Files")  # type: ignore[assignment]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -108,7 +106,6 @@ class IntakeForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.near: list[Agency] = []
         fields: dict[str, Any] = self.fields
-        fields["service"].queryset = Service.objects.orderable()
         fields["service"].by_key = ORDERABLE.instances
         fields["agency"].by_key = ACTIVE.instances
         sent = self._sent()
@@ -119,7 +116,7 @@ class IntakeForm(forms.Form):
             fields["submission_key"].initial = uuid.uuid4()
         chosen = self.chosen_agency()
         if chosen is not None:
-            fields["contact"].queryset = contacts_of(chosen)
+            choose_among(fields["contact"], CONTACTS, chosen)
             fields["contact"].by_key = sent.get("contact") or partial(
                 CONTACT.instances, agency=chosen.pk
             )
@@ -130,9 +127,9 @@ class IntakeForm(forms.Form):
     def _sent(self) -> dict[str, Callable[..., list[Any]]]:
         """The rows of the keys that were sent, by one statement; none where the agency is sent by
         its name: then it is known only later whose contacts can be chosen."""
-        keys = {name: self[name].value() for name in ("agency", "contact", "service")}
-        if not self.is_bound or not is_key(keys["agency"]):
+        if not self.is_bound or not is_key(self["agency"].value()):
             return {}
+        keys = {name: self[name].value() for name in ("agency", "contact", "service")}
         wanted = {name: int(key) if is_key(key) else 0 for name, key in keys.items()}
         found = chosen_in_form(**wanted)
         return {name: partial(_of_key, rows) for name, rows in found.items()}

@@ -276,6 +276,13 @@ class OneOf(forms.ModelChoiceField):
         return self.first_rows[:SHOWN]
 
 
+class FewOnly(forms.TypedChoiceField):
+    """A choice among the same few for everybody: forms share them, and none has its own."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "FewOnly":
+        return super(forms.ChoiceField, self).__deepcopy__(memo)  # type: ignore[return-value]
+
+
 def choose_among(chosen: forms.ModelChoiceField, among: Among, subject: Any) -> None:
     """Let a form's field choose from the subject's list, which is asked for when it is wanted."""
     field: Any = chosen
