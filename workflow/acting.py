@@ -111,6 +111,24 @@ def act() -> Iterator[None]:
         _act.reset(token)
 
 
+@contextmanager
+def gathered() -> Iterator[None]:
+    """What is owed in this block outside an act goes out together at its end, or before anybody
+    asks the database anything. In an act it waits as ever."""
+    if _act.get() is not None:
+        yield
+        return
+    own = Act()
+    token = _act.set(own)
+    try:
+        with connection.execute_wrapper(own.before):
+            yield
+            own.pay()
+    finally:
+        own.let_go()
+        _act.reset(token)
+
+
 def owe(row: models.Model, names: Iterable[str] | None = None) -> None:
     """In an act: write this row, a new one or of one that is locked these columns, before anybody
     asks the database anything. Nobody is to need the key of a new row before that."""

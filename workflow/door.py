@@ -12,7 +12,7 @@ from django.db import models
 
 from notifications.outbox import notices_of, send_after_commit
 from workflow import clock, together
-from workflow.acting import act, held, lock, owe
+from workflow.acting import act, gathered, held, lock, owe
 from workflow.actors import Actor, as_actor
 from workflow.machine import Refused, Step, find_step
 from workflow.models import Event, Machine, User
@@ -148,7 +148,8 @@ def record(
     before = _fields(subject)
     for field, value in (sets or {}).items():
         setattr(subject, field, value)
-    return _write_down(subject, event, as_actor(by), before, tell)
+    with gathered():
+        return _write_down(subject, event, as_actor(by), before, tell)
 
 
 def _write_down(

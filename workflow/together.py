@@ -9,58 +9,24 @@ what a step has at hand is forgotten as soon as a table that it was read from is
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cache
-from itertools import count
 from typing import Any, TypeVar
 
 from django.contrib.contenttypes.models import ContentType
-from django.db import connection, models
+from django.db import models
 from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
-from psycopg2.extensions import AsIs
 
+from workflow.asking import ITSELF, NUMBERS, Later, Make, Marks, Text, by_keys, by_row, with_numbers
 from workflow.prefetched import Prefetched
-from workflow.statements import Many, Statement, many, mark
 from workflow.written import Written
 
-Make = Callable[["Marks"], models.QuerySet[Any]]
+__all__ = ["Later", "Marks"]
 M = TypeVar("M", bound=models.Model)
-ITSELF = "itself"
 
-_numbers = count(1)
 _sets: dict[str, dict[str, Make]] = {}
 _at_hand: dict[str, dict[str, Make]] = {}
 _asked_for: dict[tuple[str, str], frozenset[str]] = {}
-_later: dict[tuple[str, str], "Later"] = {}
-SENT = "sent"
-NUMBERS = -1  # the part of a statement that draws numbers
-
-
-@dataclass(frozen=True)
-class Marks:
-    """What a set may be narrowed by: keys of the thing itself and of what it belongs to.
-
-    `pk` is the thing's, `content_type` its model's; others are fields of its row by their name.
-    """
-
-    names: dict[str, int]
-    used: set[str] = field(default_factory=set)
-    later: dict[str, Any] = field(default_factory=dict)
-
-    def __getattr__(self, name: str) -> Any:
-        self.used.add(name)
-        if name in self.later:
-            return self.later[name]
-        return self.names.setdefault(name, mark(int, len(self.names)))
-
-
-@dataclass(frozen=True)
-class Later:
-    """Keys that a row has after a step, by the key that was sent with it: `keys` gives them by
-    name, each as a queryset or the key itself; of what was read, `values` says what they are."""
-
-    keys: Callable[[int], dict[str, Any]]
-    values: Callable[[int, dict[str, list[Any]]], dict[str, Any]]
+_later: dict[tuple[str, str], Later] = {}
 
 
 def hangs_on(model: str, name: str, *, steps: bool = False) -> Callable[[Make], Make]:
@@ -310,44 +276,32 @@ def give(owners: Iterable[models.Model], accessor: str, rows: list[Any]) -> None
         prefetched.put(field.remote_field.cache_name, owner, accessor, own)
 
 
-@dataclass(frozen=True)
-class _Statement:
-    """What hangs on a row, by keys of the row."""
-
-    sets: Many
-    keys: list[str]
-    statement: Statement
-
-    def run(self, subject: models.Model) -> dict[str, list[Any]]:
-        """The instances of each set."""
-        return self.sets.made(self.rows(subject))
-
-    def rows(self, subject: models.Model) -> list[Any]:
-        """The database's answer."""
-        return self.statement.run([_value(subject, key) for key in self.keys])
-
-
 @cache
-def _statement(model: str) -> _Statement:
+def _statement(model: str) -> Text:
     """The text that reads every set of a model; made when the first page needs it."""
-    return _of(_sets.get(model, {}), f"together_{model.replace('.', '_')}")
+    return by_keys(_sets.get(model, {}), f"together_{model.replace('.', '_')}")
 
 
 @cache
-def _step_statement(model: str, names: frozenset[str]) -> _Statement:
+def _step_statement(model: str, names: frozenset[str]) -> Text:
     """The text that reads some of what steps of a model need; made when it is needed first."""
-    made = {name: make for name, make in _at_hand[model].items() if name in names}
-    return _of(made, f"at_hand_{next(_numbers)}")
+    return by_keys(_some(model, names))
 
 
 @cache
-def _new_statement(model: str, names: frozenset[str], sequences: tuple[str, ...]) -> _Statement:
-    """The same with the next numbers of these sequences."""
-    made = _step_statement(model, names)
-    numbers = ", ".join(["nextval(%s)"] * len(sequences))
-    sql = f"{made.statement.sql} UNION ALL SELECT {NUMBERS}, json_build_array({numbers})::text"
-    params, name = [*made.statement.params, *sequences], f"at_hand_{next(_numbers)}"
-    return replace(made, statement=replace(made.statement, sql=sql, params=params, name=name))
+def _new_statement(model: str, names: frozenset[str], sequences: tuple[str, ...]) -> Text:
+    return with_numbers(_step_statement(model, names), sequences)
+
+
+@cache
+def _own_statement(model: type[models.Model], names: frozenset[str], later: Later | None) -> Text:
+    sets = _some(model._meta.label_lower, names)
+    changing = {name for name in sets if _one(model, name) is None}
+    return by_row(model, sets, changing, later)
+
+
+def _some(model: str, names: frozenset[str]) -> dict[str, Make]:
+    return {name: make for name, make in _at_hand[model].items() if name in names}
 
 
 @cache
@@ -369,68 +323,3 @@ def _read_from(model: str) -> dict[str, set[str]]:
 def _hang_on_itself(model: str) -> frozenset[str]:
     """The sets of rows that name the thing itself, not what it belongs to."""
     return frozenset(part.name for part in _every_step(model) if part.of_itself)
-
-
-def _of(sets: dict[str, Make], name: str) -> _Statement:
-    names: dict[str, int] = {}
-    found = _many(sets, names)
-    statement = Statement(found.sql, found.params, tuple(names.values()), name)
-    return _Statement(found, list(names), statement)
-
-
-def _many(
-    sets: dict[str, Make], names: dict[str, int], later: dict[str, dict[str, Any]] | None = None
-) -> Many:
-    each = {of: Marks(names, later=(later or {}).get(of, {})) for of in sets}
-    found = many({of: make(each[of]) for of, make in sets.items()})
-    never_change = {"pk", "content_type"}
-    parts = [
-        replace(
-            p, keys=frozenset(each[p.name].used - never_change), of_itself="pk" in each[p.name].used
-        )
-        for p in found.parts
-    ]
-    return replace(found, parts=parts)
-
-
-@cache
-def _own_statement(
-    model: type[models.Model], names: frozenset[str], later: Later | None
-) -> _Statement:
-    """The text that reads a row by its key, and with it some of what steps of its model need: the
-    other keys are those that stand in the row, or will stand there later."""
-    itself: Make = lambda about: model._base_manager.filter(pk=about.pk)  # noqa: E731
-    known = ("pk", "content_type", *([SENT] if later else []))
-    marks = {key: mark(int, number) for number, key in enumerate(known)}
-    given = tuple(marks.values())
-    made = {of: make for of, make in _at_hand[model._meta.label_lower].items() if of in names}
-    then = later.keys(marks[SENT]) if later else {}
-    found = _many(
-        {ITSELF: itself, **made}, marks, {of: then for of in made if _one(model, of) is None}
-    )
-    stands = {
-        value: AsIs(f"(SELECT {_column(model, key)} FROM it)")  # noqa: S608 - a column's name
-        for key, value in marks.items()
-        if value not in given
-    }
-    params = [stands.get(p, p) if type(p) is int else p for p in found.params]
-    table, key = _quote(model._meta.db_table), _column(model, "pk")
-    sql = f"WITH it AS MATERIALIZED (SELECT * FROM {table} WHERE {key} = %s) {found.sql}"  # noqa: S608
-    name = f"at_hand_{next(_numbers)}"
-    return _Statement(found, [], Statement(sql, [given[0], *params], given, name))
-
-
-def _column(model: type[models.Model], attname: str) -> str:
-    fields = model._meta.concrete_fields
-    found = (f for f in fields if attname in (f.attname, "pk" if f.primary_key else ""))
-    return _quote(str(next(found).column))
-
-
-def _quote(name: str) -> str:
-    return connection.ops.quote_name(name)
-
-
-def _value(subject: Any, name: str) -> Any:
-    if name == "content_type":
-        return ContentType.objects.get_for_model(subject).pk
-    return getattr(subject, name)

@@ -13,6 +13,7 @@ from requests_app.states import S
 from tests import walk
 from tests.factories import ContactFactory, Office
 from workflow.acting import act, lock, owe
+from workflow.actors import SYSTEM
 from workflow.door import advance, digest_of, record
 from workflow.machine import Refused
 
@@ -131,6 +132,17 @@ def test_what_is_written_waits_and_goes_together(office: Office, request_of: Req
     request_of.refresh_from_db()
     assert (request_of.state, request_of.resolution) == (S.CLOSED, "Done.")
     assert request_of.case.closed_at is not None
+
+
+def test_outside_an_act_the_notices_of_an_event_go_together(office: Office) -> None:
+    """As the scheduler records: the event, who is to be told, and one statement for them all."""
+    request = walk.to_assigned(office)
+    with transaction.atomic(), CaptureQueriesContext(connection) as seen:
+        event = record(request, "escalate", by=SYSTEM, tell=("overdue",))
+    writing = ("WITH", "PREPARE", "EXECUTE write_")
+    assert len([query for query in seen if query["sql"].startswith(writing)]) == 2
+    assert event.notices.count() > 1
+    assert chain_holds(request)
 
 
 def test_one_row_in_two_hands_has_what_both_wrote(request_of: Request) -> None:
