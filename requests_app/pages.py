@@ -139,6 +139,7 @@ def page_context(
         "related": related(req, user),
         "billing_cases": list(req.billing_cases.all()),
         "changes": past.changes,
+        "unfolded": bool(params.get("changes")),
         "asked_by_mail": _asked_by_mail(req),
         "sections": parts,
         **_triage(req, by_name.get("triage"), scope),
@@ -279,12 +280,13 @@ class Past:
     def said(self) -> list[Any]:
         """The updates with their files."""
         files = _files(self.req)
-        found = _cut(_entries(self.req.pk), self.entries)
         if self.entries.number == 1:
             found = _LAST_SAID.instances(request=self.req.pk)
+        else:
+            found = list(_cut(_entries(self.req.pk), self.entries))
         for entry in found:
             entry.files = [file for file in files if file.entry_id == entry.pk]
-        return list(found)
+        return found
 
     @cached_property
     def history(self) -> History:

@@ -162,10 +162,12 @@ class Action:
 
     def allowed(self, subject: Machine, actor: Actor) -> bool:
         """Whether the actor is one of the people who may do it."""
+        return any(who.allows(subject, actor) for who in self.for_whom(subject))
+
+    def for_whom(self, subject: Machine) -> tuple[Who, ...]:
+        """Which kinds of people may do it."""
         row = self._row(subject)
-        if row is not None:
-            return row.allowed(subject, actor)
-        return any(w.allows(subject, actor) for w in self.who)
+        return self.who if row is None else row.who
 
     def place_for(self, subject: Machine) -> str:
         """Where a page shows it now: a verb of a section can be the way forward for a while."""
@@ -343,17 +345,25 @@ def _held(subject: Machine, made: Action) -> list[str]:
     return ["On hold: resume it first."]
 
 
+def _is(who: Who, subject: Machine, actor: Actor, known: dict[Who, bool]) -> bool:
+    """Whether the actor is one of these people, asked once for all that one can do."""
+    if who not in known:
+        known[who] = who.allows(subject, actor)
+    return known[who]
+
+
 def offers(subject: Machine, by: User | Actor, *, names: set[str] | None = None) -> list[Offer]:
     """What this person can do with the subject now; blocked actions carry their sentences."""
     actor = as_actor(by)
     kept_by_page = "_guard_answers" in subject.__dict__
     subject.__dict__.setdefault("_guard_answers", {})
+    rights: dict[Who, bool] = {}
     found = [
         Offer(a, _held(subject, a) + a.blockers(subject), subject, actor, a.place_for(subject))
         for a in _in_state(subject._meta.label_lower, str(subject.state))
         if (names is None or a.name in names)
         and a.possible(subject)
-        and a.allowed(subject, actor)
+        and any(_is(who, subject, actor, rights) for who in a.for_whom(subject))
         and (a.when is None or a.when(subject))
     ]
     if not kept_by_page:

@@ -4,28 +4,23 @@ from datetime import date, datetime
 from typing import Any
 
 from django import template
-from django.template.loader import get_template
-from django.utils.formats import date_format
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.timezone import localtime
 
 from requests_app.line import Stop
+from workflow import clock
+from workflow.templatetags.throughline import dated
 
 register = template.Library()
-
-
-def _template(name: str) -> Any:
-    """Django's own template behind the engine's, which takes the page's context as it is."""
-    return get_template(name).template  # type: ignore[attr-defined]
 
 
 @register.simple_tag(takes_context=True)
 def section(context: template.Context, part: Any) -> str:
     """A section that a stage app brings along, with its own context on top of the page's."""
     own = part.context(context["req"], context["user"])
+    page: Any = context.template
     with context.push(**own):
-        return _template(part.template).render(context)
+        return str(page.engine.get_template(part.template).render(context))
 
 
 ANSWERS = {
@@ -74,8 +69,8 @@ def _stop(stop: Stop, is_open: bool, likely: str) -> tuple[Any, ...]:
 def _day(value: date | None) -> str:
     """A day of this page's zone: "2 Dec"."""
     if isinstance(value, datetime):
-        value = localtime(value)
-    return date_format(value, "j M") if value else ""
+        value = clock.local(value).date()
+    return dated(value, "j M") if value else ""
 
 
 @register.filter

@@ -108,8 +108,11 @@ def _written(day: date, form: str, language: str | None) -> str:
 @register.filter
 def hours(value: Decimal | int | float | None) -> str:
     """Hours with at most two places: "3.5 h"."""
-    if value is None or value == "":
-        return ""
+    return "" if value is None or value == "" else _hours(value)
+
+
+@lru_cache(maxsize=2000)
+def _hours(value: Decimal | int | float) -> str:
     return f"{Decimal(value).normalize():f} h"
 
 
