@@ -10,11 +10,18 @@ from django.db import connection, transaction
 
 from requests_app.models import Request, Watcher
 from tests import walk
-from tests.factories import ContactFactory, Office
+from tests.factories import (
+    ContactFactory,
+    CoveredServiceFactory,
+    MembershipFactory,
+    Office,
+    ServiceFactory,
+)
 from tests.fulfillment.racing import WAIT
 from tests.process.test_one_act import asked
 from workflow import statements
 from workflow.acting import act, find_and_lock
+from workflow.together import read_with
 from workflow.written import Written
 
 BY_KEY = Written(
@@ -45,6 +52,34 @@ def test_what_is_not_there_is_not_found(office: Office) -> None:
     with act():
         assert find_and_lock(Request, BY_KEY, pk=made.pk) is not None
         assert find_and_lock(Request, BY_KEY, pk=0) is None
+
+
+def test_triage_reads_what_the_service_that_was_sent_needs(office: Office) -> None:
+    """For the group that it goes to, not for the one that it leaves."""
+    service = ServiceFactory(provider_group=office.other_group)
+    line = CoveredServiceFactory(agreement=office.agreement, service=service)
+    leader = MembershipFactory(group=office.other_group, is_lead=True)
+    made = office.request()
+    with act():
+        row = find_and_lock(Request, BY_KEY, "triage", sent=service.pk, pk=made.pk)
+        assert row is not None
+        assert read_with(row, "orderable", service_id=service.pk) == [service]
+        assert read_with(row, "leads") is None
+        row.service, row.provider_group = service, office.other_group
+        assert read_with(row, "leads") == [leader]
+        assert read_with(row, "covered") == [line]
+
+
+def test_a_service_that_cannot_be_ordered_brings_nothing_along(office: Office) -> None:
+    service = ServiceFactory(provider_group=office.other_group, state="retired")
+    made = office.request()
+    with act():
+        row = find_and_lock(Request, BY_KEY, "triage", sent=service.pk, pk=made.pk)
+        assert row is not None
+        assert read_with(row, "orderable", service_id=service.pk) == []
+        row.service, row.provider_group = service, office.other_group
+        assert read_with(row, "leads") is None
+        assert read_with(row, "covered") == []
 
 
 def _waiter_saw(office: Office, request: Request) -> list[str]:
