@@ -119,7 +119,7 @@ class InitiateForm(ActionForm):
 
 def likely_avenue(request: Any) -> str:
     """New service, project under a one-off agreement, or a change under the SLA."""
-    if request.proposed_services.exclude(state=ServiceState.CANCELLED).exists():
+    if any(one.state != ServiceState.CANCELLED for one in request.proposed_services.all()):
         return Avenue.NEW_SERVICE
     return Avenue.CHANGE_ORDER if request.agency.is_current() else Avenue.MOU
 

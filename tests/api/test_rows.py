@@ -52,7 +52,7 @@ def test_a_request_with_all_its_actions_and_their_choices(api: Api, office: Offi
     client.get(address)
     with CaptureQueriesContext(connection) as seen:
         assert client.get(address).status_code == 200
-    assert len(seen.captured_queries) <= 12, [q["sql"][:200] for q in seen.captured_queries]
+    assert len(seen.captured_queries) <= 5, [q["sql"][:200] for q in seen.captured_queries]
 
 
 @pytest.mark.parametrize("state", WALKS)

@@ -12,7 +12,7 @@ from tests.requests_app.test_actions_view import WALKS
 from tests.requests_app.test_list import as_user
 from tests.walk import do, to_in_fulfillment
 
-MOST = 12
+MOST = 8
 
 
 def asked(client: Any, request: Request) -> list[str]:

@@ -12,6 +12,7 @@ from requests_app.models import Request
 from requests_app.pages import page_of
 from tests.factories import ContactFactory, Office, UserFactory
 from tests.requests_app.test_actions_view import WALKS
+from tests.walk import do, later
 from workflow import together
 from workflow.among import MOST, Among, choices
 from workflow.api_actions import describe_all
@@ -86,6 +87,28 @@ def test_all_lists_are_one_statement_however_long_they_are(
     watcher = next(one for one in described if one["name"] == "add_watcher")
     assert len(watcher["fields"][0]["choices"]) >= 50
     assert counts == [statements, statements]
+
+
+def test_what_is_asked_otherwise_of_a_request_is_described_so(office: Office) -> None:
+    """A question to a customer who is asked already has no day of its own, and says why."""
+    request = WALKS["pending"](office)
+    told = []
+    for held in (False, True):
+        if held:
+            do(
+                request,
+                "hold",
+                office.rep,
+                reason="Vendor.",
+                review_on=later(7),
+                waiting_for="other",
+            )
+        (offer,) = offers(asked(request, office.rep), office.rep, names={"ask_customer"})
+        (described,) = describe_all([offer])
+        told.append({field["name"]: field["help"] for field in described["fields"]})
+        assert [*told[-1]] == [*offer.form.fields]
+    assert told[0].keys() - told[1].keys() == {"review_on"}
+    assert told[1]["question"] == "Joins the question that waits already."
 
 
 def test_a_key_that_is_not_there_is_nobodys(office: Office) -> None:
