@@ -41,12 +41,14 @@ TUESDAY = datetime(2026, 11, 17, 15, tzinfo=UTC)
 
 
 def built():
-    """The names of all indexes, keys and triggers that are in force."""
+    """The names of all indexes, keys and triggers that are in force, and what tables are told."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT indexname FROM pg_indexes WHERE schemaname = 'public' "
             "UNION ALL SELECT conname FROM pg_constraint WHERE convalidated "
-            "UNION ALL SELECT tgname FROM pg_trigger WHERE tgenabled = 'O' AND NOT tgisinternal"
+            "UNION ALL SELECT tgname FROM pg_trigger WHERE tgenabled = 'O' AND NOT tgisinternal "
+            "UNION ALL SELECT relname || reloptions::text FROM pg_class "
+            "WHERE reloptions IS NOT NULL"
         )
         return sorted(name for (name,) in cursor.fetchall())
 
@@ -121,6 +123,19 @@ def test_every_unique_column_has_its_way_of_being_copied():
         f"{m._meta.label}.{f.name}" for m in reached for f in m._meta.concrete_fields
         if f.unique and not f.primary_key and not f.is_relation
     } - known == set()  # fmt: skip
+
+
+def test_what_a_killed_run_took_off_is_made_again_by_the_next(monkeypatch):
+    before = built()
+    with monkeypatch.context() as patch:
+        patch.setattr(bulk, "restore", lambda tell: None)
+        with bulk.taken_off(["workflow_event", "requests_app_case"], print):
+            pass
+    assert set(before) - set(built()) > {"event_subject", "event_number_once_per_stream"}
+    said = []
+    bulk.restore(said.append)
+    assert built() == before
+    assert said[2].startswith("Checking ")
 
 
 def first_read(table: str) -> int:
