@@ -148,7 +148,9 @@ def _needs(which: Q) -> Coalesce:
 @require_safe
 def discoveries(request: HttpRequest) -> HttpResponse:
     """The open discoveries with their stage and age, the oldest first (D1)."""
-    every = Discovery.objects.visible_to(request.user)
+    ended = request.GET.get("ended") or request.GET.getlist("stage")
+    every = Discovery.objects
+    every = every.visible_to(request.user) if ended else every.open_visible_to(request.user)
     rows = every.select_related("request__agency", "request__representative").annotate(
         judged=_needs(~Q(verdict="")), wanted=_needs(Q())
     )

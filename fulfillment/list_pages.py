@@ -145,7 +145,7 @@ def _work_sets(group: Any, every: Any, found: Any) -> Sets:
     return _frame(group, every, found) | {
         "page": _shown(found)[:SIZE],
         "specialist": people.order_by().values_list("pk", name_of()),
-        "totals": totals.sums(found, totals.AT_ONCE),
+        "totals": totals.sums_at_once(found),
         **_pieces(found.values("pk")[:SIZE]),
     }
 

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import DecimalField, OuterRef, Subquery, Sum
+from django.db.models import DecimalField, OuterRef, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import LessThanOrEqual
 
 from fulfillment.models import PlanItem, TimeEntry
 from workflow.paging import MOST, said
+from workflow.prepared import HowMany
 
 AT_ONCE = 100  # rows that are added up with the page; a longer list is added up for itself
 HOURS = DecimalField(max_digits=9, decimal_places=2)
@@ -53,6 +55,12 @@ def sums(requests: Any, most: int = MOST) -> Any:
         finished=added_up(items.filter(state="done")),
     )
     return known.values_list("planned", "worked", "finished")
+
+
+def sums_at_once(requests: Any) -> Any:
+    """As `sums`, where the list is short enough to be added up with the page; else nothing."""
+    short = LessThanOrEqual(HowMany(requests, AT_ONCE + 1), Value(AT_ONCE))
+    return sums(requests, AT_ONCE).filter(short)
 
 
 def of(rows: Iterable[tuple[Decimal, Decimal, Decimal]], count: int) -> WorkTotals:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet, TextField, Value
 from django.db.models.functions import Cast
+from django.utils.choices import BaseChoiceIterator
 from django.utils.functional import cached_property
 
 from workflow.paging import MOST
@@ -41,8 +42,9 @@ class Light:
         return kept.get(type(self)) or kept.setdefault(type(self), super().get_form_class())  # type: ignore[misc]
 
 
-class Occurring:
-    """The choices of a field that occur: read when the page draws them, not before."""
+class Occurring(BaseChoiceIterator):
+    """The choices of a field that occur: read when the page draws them, not before (Django reads
+    those of any other iterable as soon as a widget gets them)."""
 
     def __init__(self, rows: "OccurringChoices", name: str, empty: str) -> None:
         self.rows, self.name, self.empty = rows, name, empty

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from discovery.models import PublishedList
+from discovery.models import Discovery, PublishedList
 from requests_app.models import Request
 from tests.discovery.steps import accepted, drafted, finalised, in_client_discovery
 from tests.discovery.test_parts import listed, with_parts
@@ -121,6 +121,25 @@ def test_who_does_not_see_the_request_sees_nothing_of_its_discovery(office: Offi
     assert stranger.get(f"/proposals/{reference}/").status_code == 404
     assert stranger.get(f"/proposals/{reference}.pdf").status_code == 404
     assert signed_in(office.auditor).get(f"/proposals/{reference}/").status_code == 200
+
+
+def test_the_open_ones_are_those_of_all_that_one_sees(office: Office) -> None:
+    """TD03: found from the other side, by the same rule."""
+    in_client_discovery(office)
+    do(to_discovery(office), "cancel", office.rep, reason="Withdrawn.")
+    assert Discovery.objects.open_visible_to(office.rep).count() == 1
+    for name in ("rep", "lead", "specialist", "stranger", "billing", "asd", "auditor"):
+        person = getattr(office, name)
+        seen = Discovery.objects.visible_to(person).open()
+        assert set(Discovery.objects.open_visible_to(person)) == set(seen), name
+
+
+def test_what_a_filter_lets_choose_from_is_read_with_the_list(office: Office) -> None:
+    to_discovery(office)
+    client = signed_in(office.rep)
+    with CaptureQueriesContext(connection) as captured:
+        assert str(office.agency) in text_of(client.get("/discovery/"))
+    assert sum('"asd_agency"."name")::text' in q["sql"] for q in captured) == 1
 
 
 def test_d8_a_proposal_page_shows_its_versions_and_the_file(office: Office) -> None:
