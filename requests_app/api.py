@@ -302,7 +302,6 @@ class RequestViewSet(
         return self.get_paginated_response(page)
 
     def retrieve(self, request: ApiRequest, reference: str) -> Response:
-        """Everything about it, and what the caller can do."""
         return Response(RequestDetail.read(self.get_object(), request.user))
 
     def get_object(self) -> Any:
