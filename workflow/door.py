@@ -257,17 +257,19 @@ def _fields(row: models.Model) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
-    """Facts as JSON: model instances as text, files by name, the rest by Django's encoder."""
+class _Encoder(DjangoJSONEncoder):
+    """Model instances as text, files by name, the rest by Django's encoder."""
 
-    class Encoder(DjangoJSONEncoder):
-        def default(self, o: Any) -> Any:
-            if isinstance(o, models.Model):
-                return str(o)
-            if hasattr(o, "read"):
-                return str(getattr(o, "name", "file"))
-            if isinstance(o, models.QuerySet | set | frozenset):
-                return [self.default(x) if isinstance(x, models.Model) else x for x in o]
-            return super().default(o)
+    def default(self, o: Any) -> Any:
+        if isinstance(o, models.Model):
+            return str(o)
+        if hasattr(o, "read"):
+            return str(getattr(o, "name", "file"))
+        if isinstance(o, models.QuerySet | set | frozenset):
+            return [self.default(x) if isinstance(x, models.Model) else x for x in o]
+        return super().default(o)
 
-    return json.loads(json.dumps(value, cls=Encoder))
+
+def _plain(value: dict[str, Any]) -> dict[str, Any]:
+    """Facts as JSON."""
+    return json.loads(json.dumps(value, cls=_Encoder)) if value else {}

@@ -246,6 +246,7 @@ class Offer:
 
 
 _actions: dict[tuple[str, str], list[Action]] = {}
+_ordered: dict[str, list[Action]] = {}
 _by_state: dict[tuple[str, str], list[Action]] = {}
 
 
@@ -296,6 +297,7 @@ def action(
         if any(other.states & made.states for other in same):
             raise ValueError(f"{name} is registered twice for the same state of {model}")
         same.append(made)
+        _ordered.clear()
         _by_state.clear()
         return run
 
@@ -304,8 +306,10 @@ def action(
 
 def actions_of(model_label: str) -> list[Action]:
     """Every registered action of a model, in page order."""
-    found = [a for (label, _), many in _actions.items() if label == model_label for a in many]
-    return sorted(found, key=lambda a: a.order)
+    if model_label not in _ordered:
+        found = [a for (label, _), many in _actions.items() if label == model_label for a in many]
+        _ordered[model_label] = sorted(found, key=lambda a: a.order)
+    return [*_ordered[model_label]]
 
 
 def _in_state(model_label: str, state: str) -> list[Action]:
