@@ -11,12 +11,18 @@ from aiosmtpd.handlers import Message as MessageHandler
 from django.db import connection
 from django.test import TransactionTestCase
 from django.utils import translation
+from hypothesis import HealthCheck
+from hypothesis import settings as properties
 
 from config.servers import free_port
 from tests.browser import browser, page  # noqa: F401 - fixtures are found by their name here
 from tests.emptying import emptied
 from tests.factories import Office
 from tests.plans import _bulk, at_scale  # noqa: F401 - likewise
+
+# how long an example takes says how busy the machine is
+properties.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+properties.load_profile("here")
 
 LONG = ("test_journeys", "test_supervisor", "test_shell_browser", "test_generate", "test_plans")
 
