@@ -11,8 +11,8 @@ from billing.bases import Basis, fitting
 from billing.guards import concerned, concerned_services, initiated_cases, is_live
 from billing.models import CENT, Avenue, BillingCase, ChargeLine
 from workflow import clock
+from workflow.action_forms import ActionForm, ReasonForm
 from workflow.among import Among
-from workflow.registry import ActionForm, ReasonForm
 
 DATE = forms.DateInput(attrs={"type": "date"})
 HIDDEN = forms.HiddenInput()

@@ -11,7 +11,8 @@ from asd.api import AgencyViewSet, ServiceViewSet
 from billing.api import BillingCaseViewSet
 from discovery.api import ProposalViewSet
 from fulfillment.api import pending, schedule, worklist
-from requests_app.api import CaseViewSet, RequestViewSet
+from requests_app.api import RequestViewSet
+from requests_app.api_cases import CaseViewSet
 
 
 class BearerToken(OpenApiAuthenticationExtension):

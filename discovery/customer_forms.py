@@ -15,7 +15,7 @@ from discovery.current import latest
 from discovery.forms import DATE, UploadField, area
 from discovery.models import Proposal
 from discovery.proposal_forms import check_purchase_order
-from workflow.registry import ActionForm
+from workflow.action_forms import ActionForm
 
 NOW, LATER = "now", "later"
 

@@ -17,9 +17,10 @@ from requests_app.case_models import TrackingToken
 from requests_app.customer_page import as_customer
 from requests_app.models import Request
 from requests_app.tracking_views import for_visitors, in_their_language, neutral
+from workflow.action_forms import ActionForm
 from workflow.client import client_address
 from workflow.machine import Refused
-from workflow.registry import ActionForm, InvalidFacts, find, perform
+from workflow.registry import InvalidFacts, find, perform
 
 DONE = {
     "accept_proposal": translation.gettext_lazy("Thank you. You have accepted the proposal."),

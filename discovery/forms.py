@@ -25,9 +25,9 @@ from discovery.models import (
 from requests_app.files import check_upload
 from requests_app.states import Kind
 from workflow import clock
+from workflow.action_forms import ActionForm, ReasonForm
 from workflow.among import Among
 from workflow.choosing import OneOf
-from workflow.registry import ActionForm, ReasonForm
 
 DATE = forms.DateInput(attrs={"type": "date"})
 BLANK = [("", "---------")]

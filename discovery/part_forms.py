@@ -11,9 +11,9 @@ from discovery.forms import DATE, area
 from discovery.models import Part, PartLine
 from requests_app.lookup import ROWS
 from workflow import clock
+from workflow.action_forms import ActionForm, ReasonForm
 from workflow.among import Among
 from workflow.choosing import OneOf
-from workflow.registry import ActionForm, ReasonForm
 
 ROWS["part"] = lambda: Part.objects.filter(is_active=True)
 

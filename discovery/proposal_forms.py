@@ -15,9 +15,9 @@ from discovery.forms import DATE, UploadField, area
 from discovery.models import Part, Proposal, ProposalLine
 from discovery.part_forms import LISTED
 from workflow import clock
+from workflow.action_forms import ActionForm, ReasonForm
 from workflow.among import Among
 from workflow.choosing import OneOf
-from workflow.registry import ActionForm, ReasonForm
 
 
 def check_purchase_order(

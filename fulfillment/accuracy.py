@@ -11,7 +11,7 @@ from django.db.models import DecimalField, F, OuterRef, Q, QuerySet, Subquery, S
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Coalesce
 
-from fulfillment.models import QUARTER, PlanItem, TimeEntry
+from fulfillment.work_models import QUARTER, PlanItem, TimeEntry
 from requests_app.models import Request
 from requests_app.states import Kind, S
 from workflow.models import Event

@@ -8,18 +8,15 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.models import (
-    ChargeDecision,
     DayCapacity,
     Membership,
-    PlanItem,
     ProviderGroup,
     QueueCheck,
     Replan,
     ScheduledDay,
     ScheduleEntry,
-    TestRun,
-    TimeEntry,
 )
+from fulfillment.work_models import ChargeDecision, PlanItem, TestRun, TimeEntry
 from workflow.admin import ReadOnly
 from workflow.upkeep import Upkeep
 

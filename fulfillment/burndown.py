@@ -14,7 +14,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q
 
 from fulfillment.forecast_models import local_day
-from fulfillment.models import PlanItem, ProviderGroup, TimeEntry
+from fulfillment.models import ProviderGroup
+from fulfillment.work_models import PlanItem, TimeEntry
 from requests_app.models import Request
 from workflow import clock
 from workflow.models import Event

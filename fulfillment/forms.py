@@ -9,14 +9,14 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
 from fulfillment import capacity
-from fulfillment.models import QUARTER, ChargeDecision, PlanItem, TestRun, TimeEntry
+from fulfillment.work_models import QUARTER, ChargeDecision, PlanItem, TestRun, TimeEntry
 from requests_app.files import check_upload
 from requests_app.models import Request
 from requests_app.states import FULFILLMENT, S
 from workflow import clock
+from workflow.action_forms import ActionForm
 from workflow.among import Among
 from workflow.choosing import OneOf
-from workflow.registry import ActionForm
 
 DATE = forms.DateInput(attrs={"type": "date"})
 RESULTS = {

@@ -15,9 +15,10 @@ from asd.models import Agency, Service
 from fulfillment import lists, totals
 from fulfillment.filters import PendingFilter, QueueFilter, WorkFilter
 from fulfillment.forms import members_of
-from fulfillment.models import PlanItem, ProviderGroup, QueueCheck, ScheduleEntry, TimeEntry
+from fulfillment.models import ProviderGroup, QueueCheck, ScheduleEntry
 from fulfillment.names import name_of
 from fulfillment.pages import SIZE, page_with
+from fulfillment.work_models import PlanItem, TimeEntry
 from requests_app.models import Request
 from requests_app.querysets import AmongKeys
 from requests_app.rows import standing_of

@@ -15,15 +15,9 @@ from django.db.models import (
     Sum,
 )
 
-from fulfillment.models import (
-    Forecast,
-    PlanItem,
-    ProviderGroup,
-    QueueCheck,
-    ScheduleEntry,
-    TimeEntry,
-)
+from fulfillment.models import Forecast, ProviderGroup, QueueCheck, ScheduleEntry
 from fulfillment.names import name_of
+from fulfillment.work_models import PlanItem, TimeEntry
 from requests_app.counting import Counts, waiting_in
 from requests_app.models import Request
 from requests_app.states import S

@@ -9,7 +9,8 @@ from typing import Any
 from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import Coalesce
 
-from fulfillment.models import DayCapacity, Membership, PlanItem, ProviderGroup, ScheduledDay
+from fulfillment.models import DayCapacity, Membership, ProviderGroup, ScheduledDay
+from fulfillment.work_models import PlanItem
 from fulfillment.workforce import Workforce
 from requests_app.models import Request
 from requests_app.states import FULFILLMENT, S

@@ -7,15 +7,8 @@ from django.db.models import Q, QuerySet
 
 from fulfillment import accuracy, burndown, capacity
 from fulfillment.actions.moving import moves_of_slot
-from fulfillment.models import (
-    ChargeDecision,
-    Membership,
-    PlanItem,
-    ScheduledDay,
-    ScheduleEntry,
-    TestRun,
-    TimeEntry,
-)
+from fulfillment.models import Membership, ScheduledDay, ScheduleEntry
+from fulfillment.work_models import ChargeDecision, PlanItem, TestRun, TimeEntry
 from requests_app.models import Request
 from requests_app.states import FULFILLMENT, S
 from workflow import clock

@@ -8,11 +8,11 @@ from django import forms
 
 from fulfillment import capacity, replan, slots
 from fulfillment.forms import DATE, HoursField
-from fulfillment.models import QUARTER
+from fulfillment.work_models import QUARTER
 from requests_app.models import Link, Request
 from requests_app.states import Level, S
 from workflow import clock
-from workflow.registry import ActionForm
+from workflow.action_forms import ActionForm
 from workflow.together import read_with
 
 NO_HOURS = "Give the hours: at least a quarter of an hour."

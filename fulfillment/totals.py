@@ -9,7 +9,7 @@ from django.db.models import DecimalField, OuterRef, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import LessThanOrEqual
 
-from fulfillment.models import PlanItem, TimeEntry
+from fulfillment.work_models import PlanItem, TimeEntry
 from workflow.paging import MOST, said
 from workflow.prepared import HowMany
 

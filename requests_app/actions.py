@@ -29,10 +29,11 @@ from requests_app.triage import recommend, scope_of, standard_from
 from requests_app.who import any_representative, car, member, staff
 from workflow import clock
 from workflow.acting import owe
+from workflow.action_forms import NothingForm, ReasonForm
 from workflow.actors import Actor
 from workflow.door import advance, consequence, record
 from workflow.machine import guard
-from workflow.registry import NothingForm, ReasonForm, action
+from workflow.registry import action
 from workflow.together import put
 
 REQUEST = "requests_app.request"

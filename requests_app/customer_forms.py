@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from asd.models import Contact
 from requests_app.forms import FilesField
 from requests_app.models import Rating, Watcher
-from workflow.registry import ActionForm
+from workflow.action_forms import ActionForm
 
 MOST_FILES = 10
 

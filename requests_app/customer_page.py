@@ -14,9 +14,10 @@ from requests_app.customer_sections import sections_for
 from requests_app.guards import recently_closed
 from requests_app.models import Attachment, CaseEntry, Question, Request, Watcher
 from requests_app.states import CLOSED_STATES, Kind, S
+from workflow.action_forms import ActionForm
 from workflow.actors import Actor, customer
 from workflow.paging import page_of
-from workflow.registry import ActionForm, Offer, find, offers
+from workflow.registry import Offer, find, offers
 
 ENTRIES = 20
 PLACE = "customer"

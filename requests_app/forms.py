@@ -12,9 +12,9 @@ from requests_app.models import Attachment, Link, Request, Watcher
 from requests_app.states import Kind, Level, OutOf, S
 from requests_app.triage import CHECKLIST
 from workflow import clock
+from workflow.action_forms import ActionForm, ReasonForm
 from workflow.among import Among
 from workflow.choosing import FewOnly, OneOf
-from workflow.registry import ActionForm, ReasonForm
 from workflow.together import read_with
 from workflow.worktime import add_working_days, hours_of
 from workflow.written import Written

@@ -13,10 +13,11 @@ from requests_app.models import Request, Watcher
 from requests_app.states import State
 from requests_app.who import car
 from workflow import clock
+from workflow.action_forms import ActionForm
 from workflow.actors import Actor
 from workflow.among import Among
 from workflow.door import record
-from workflow.registry import ActionForm, action
+from workflow.registry import action
 from workflow.together import read_with
 
 REQUEST = "requests_app.request"

@@ -11,10 +11,11 @@ from requests_app.mail_in.parse import File, files_of
 from requests_app.mail_models import ASIDE, REVIEWED
 from requests_app.models import BlockedSender, InboundMessage, Request
 from requests_app.onboarding import create_agency, create_contact
+from workflow.action_forms import NothingForm
 from workflow.actors import Actor, customer
 from workflow.door import advance
 from workflow.machine import guard
-from workflow.registry import NothingForm, action
+from workflow.registry import action
 
 MESSAGE = "requests_app.inboundmessage"
 

@@ -8,8 +8,8 @@ from asd.models import Agency, normalised
 from requests_app.mail_in.apply import title_of
 from requests_app.models import Request
 from requests_app.onboarding import near_agencies, same_agency
+from workflow.action_forms import ActionForm, ReasonForm
 from workflow.choosing import OneOf
-from workflow.registry import ActionForm, ReasonForm
 
 READERS = [
     ("", "Internal: staff only"),

@@ -14,9 +14,10 @@ from django.views.decorators.http import require_POST, require_safe
 from requests_app.mail_models import ASIDE, ON_A_CASE, REVIEWED
 from requests_app.models import InboundMessage, InboundRaw, Mailbox
 from requests_app.views import plain_text_only
+from workflow.action_forms import ActionForm
 from workflow.machine import Refused
 from workflow.paging import page_of
-from workflow.registry import ActionForm, InvalidFacts, offers, perform
+from workflow.registry import InvalidFacts, offers, perform
 
 PER_PAGE = 25
 TOLD = {

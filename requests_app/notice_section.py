@@ -17,11 +17,12 @@ from requests_app.archive import archived_notices
 from requests_app.models import Request
 from requests_app.states import State
 from requests_app.who import staff
+from workflow.action_forms import ActionForm
 from workflow.actors import Actor
 from workflow.among import Among
 from workflow.door import record
 from workflow.machine import Refused
-from workflow.registry import ActionForm, action, section
+from workflow.registry import action, section
 from workflow.templatetags.throughline import moment, when
 from workflow.together import read_with
 

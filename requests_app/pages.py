@@ -18,9 +18,10 @@ from requests_app.states import FULFILLMENT, WAITS_FOR, S
 from requests_app.triage import CHECKLIST, Recommendation, Scope, recommend, scope_of, standard_from
 from requests_app.undeliverable import marks_of
 from workflow import clock, together
+from workflow.action_forms import ActionForm
 from workflow.actors import as_actor
 from workflow.models import Event, User
-from workflow.registry import ActionForm, Offer, Section, offers, sections_of
+from workflow.registry import Offer, Section, offers, sections_of
 from workflow.templatetags.remembered import mark_of
 from workflow.written import Written
 

@@ -11,10 +11,11 @@ from requests_app.models import Link, Request
 from requests_app.states import OutOf, S
 from requests_app.who import car
 from workflow import clock
+from workflow.action_forms import NothingForm, ReasonForm
 from workflow.actors import Actor
 from workflow.door import advance, record
 from workflow.machine import guard
-from workflow.registry import NothingForm, ReasonForm, action, section
+from workflow.registry import action, section
 
 if TYPE_CHECKING:
     from workflow.models import User

@@ -11,11 +11,12 @@ from requests_app.models import Request, Watcher
 from requests_app.states import State
 from requests_app.who import car
 from workflow.acting import lock
+from workflow.action_forms import ActionForm
 from workflow.actors import SYSTEM, Actor
 from workflow.door import record
 from workflow.machine import guard
 from workflow.models import User
-from workflow.registry import ActionForm, action
+from workflow.registry import action
 from workflow.together import read_with
 
 REQUEST = "requests_app.request"

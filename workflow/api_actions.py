@@ -10,12 +10,13 @@ from django.utils.translation import get_language
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
+from workflow.action_forms import ActionForm
 from workflow.actors import as_actor
 from workflow.among import MOST, Among, Choice, as_choices, called, choices
 from workflow.choosing import chooses_among
 from workflow.models import Event, Machine, User
 from workflow.prepared import read
-from workflow.registry import ActionForm, Offer, find
+from workflow.registry import Offer, find
 
 TYPES: tuple[tuple[type[forms.Field], str], ...] = (
     (forms.ModelMultipleChoiceField, "choices"),

@@ -17,9 +17,10 @@ from billing.models import (
 from requests_app.models import Request
 from requests_app.states import S, State
 from requests_app.who import billing_office, car
+from workflow.action_forms import ReasonForm
 from workflow.actors import Actor
 from workflow.door import advance, record
-from workflow.registry import ReasonForm, action
+from workflow.registry import action
 
 REQUEST = "requests_app.request"
 

@@ -18,9 +18,10 @@ from requests_app.models import Request
 from requests_app.states import S
 from requests_app.who import car
 from workflow import clock
+from workflow.action_forms import ReasonForm
 from workflow.actors import Actor
 from workflow.door import advance, record
-from workflow.registry import ReasonForm, action
+from workflow.registry import action
 
 REQUEST = "requests_app.request"
 AT = (S.TESTING, S.BILLING, S.CUSTOMER_NOTICE)

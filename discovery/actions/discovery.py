@@ -28,10 +28,11 @@ from requests_app.models import Link, Request
 from requests_app.states import Kind, OutOf, S
 from requests_app.who import car, team
 from workflow import clock
+from workflow.action_forms import NothingForm, ReasonForm
 from workflow.actors import SYSTEM, Actor
 from workflow.door import advance, record
 from workflow.machine import Refused
-from workflow.registry import NothingForm, ReasonForm, action
+from workflow.registry import action
 
 REQUEST = "requests_app.request"
 

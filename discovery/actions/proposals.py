@@ -22,11 +22,12 @@ from requests_app.process import INTAKE
 from requests_app.states import OPEN, OutOf, S
 from requests_app.who import car, team
 from workflow import clock
+from workflow.action_forms import NothingForm, ReasonForm
 from workflow.actors import SYSTEM, Actor
 from workflow.door import advance, record
 from workflow.machine import blockers, guard
 from workflow.models import next_reference
-from workflow.registry import NothingForm, ReasonForm, action
+from workflow.registry import action
 
 REQUEST = "requests_app.request"
 BEFORE_NOTICE = [s for s in OPEN if s not in (S.BILLING, S.CUSTOMER_NOTICE)]

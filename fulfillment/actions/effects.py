@@ -4,7 +4,8 @@ from typing import Any
 
 from fulfillment import slots
 from fulfillment.actions import schedule
-from fulfillment.models import ChargeDecision, ScheduleEntry
+from fulfillment.models import ScheduleEntry
+from fulfillment.work_models import ChargeDecision
 from requests_app.models import Request
 from requests_app.states import S
 from workflow import clock

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Max
 
 from fulfillment import accuracy, forms
-from fulfillment.models import PlanItem, TimeEntry
+from fulfillment.work_models import PlanItem, TimeEntry
 from requests_app.models import Request
 from requests_app.states import FULFILLMENT, S
 from requests_app.who import member

@@ -13,9 +13,10 @@ from requests_app.models import Request
 from requests_app.states import S
 from workflow import clock
 from workflow.acting import act, find_and_lock
+from workflow.action_forms import ReasonForm
 from workflow.actors import Actor, as_actor
 from workflow.door import advance
-from workflow.registry import ReasonForm, action
+from workflow.registry import action
 from workflow.together import asks_for
 from workflow.written import Written
 

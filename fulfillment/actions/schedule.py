@@ -13,10 +13,11 @@ from requests_app.states import S, priority_of
 from requests_app.who import lead
 from workflow import clock
 from workflow.acting import act
+from workflow.action_forms import ReasonForm
 from workflow.actors import SYSTEM, Actor, as_actor
 from workflow.door import advance
 from workflow.machine import Refused, guard
-from workflow.registry import ReasonForm, action
+from workflow.registry import action
 
 if TYPE_CHECKING:
     from workflow.models import User

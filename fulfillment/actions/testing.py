@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import Max, Q
 
 from fulfillment import forms
-from fulfillment.models import TestRun
+from fulfillment.work_models import TestRun
 from requests_app.files import store
 from requests_app.models import Attachment, Request
 from requests_app.states import S

@@ -24,9 +24,10 @@ from fulfillment.slots import MOVABLE, slices_of
 from fulfillment.what_if import WhatIf, what_if
 from requests_app.models import Request
 from requests_app.states import S
+from workflow.action_forms import ActionForm
 from workflow.actors import as_actor
 from workflow.machine import Refused
-from workflow.registry import ActionForm, InvalidFacts, offers, perform
+from workflow.registry import InvalidFacts, offers, perform
 
 BESIDE = {"swap_slot", "fix_slot", "unfix_slot", "set_earliest", "unschedule"}
 MOVED = re.compile(r"([A-Z]+-\d{4}-\d{6,9})(?:\.(\d{1,8}))?", re.ASCII)

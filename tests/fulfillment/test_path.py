@@ -2,7 +2,7 @@
 
 import pytest
 
-from fulfillment.models import ChargeDecision
+from fulfillment.work_models import ChargeDecision
 from requests_app.states import S
 from tests import walk
 from tests.factories import Office

@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils.datastructures import MultiValueDict
 
 from fulfillment import lists, sections
-from fulfillment.models import ChargeDecision, PlanItem
+from fulfillment.work_models import ChargeDecision, PlanItem
 from requests_app.models import Request
 from requests_app.states import S
 from tests import walk

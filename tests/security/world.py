@@ -19,7 +19,7 @@ from discovery.models import (
     PublishedList,
     TeamMember,
 )
-from fulfillment.models import PlanItem, TimeEntry
+from fulfillment.work_models import PlanItem, TimeEntry
 from requests_app.files import store
 from requests_app.mail_in.store import store as store_mail
 from requests_app.models import InboundMessage, Request, Watcher

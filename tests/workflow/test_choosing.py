@@ -22,11 +22,12 @@ from requests_app.mail_forms import MakeRequestForm
 from tests.factories import Office
 from tests.security.world import World
 from tests.walk import do
+from workflow.action_forms import ActionForm
 from workflow.actors import as_actor
 from workflow.choosing import MOST, OneOf
 from workflow.forms import AccountForm
 from workflow.models import User
-from workflow.registry import ActionForm, actions_of
+from workflow.registry import actions_of
 
 LOTS = MOST + 20
 # What hangs on one request, one group or one agreement: people make these one by one.

@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 from django import template
 from django.utils.safestring import SafeString, mark_safe
 
-from workflow.registry import ActionForm, Offer
+from workflow.action_forms import ActionForm
+from workflow.registry import Offer
 
 register = template.Library()
 
