@@ -34,11 +34,12 @@ SELECT statement, target, pg_table_size(target::regclass)
 FROM (SELECT statement, substring(statement FROM '(?:ALTER TABLE| ON) (\\S+)') AS target
       FROM {NOTE}) AS noted
 """  # noqa: S608 - a constant name
-# what marks statements of each phase, and what is said of them. Making a key locks both tables,
-# checking it does not keep the checks of other tables waiting
+KEYS = " NOT VALID"
+# what marks statements of each phase, and what is said of them. Making a key locks both tables:
+# two connections that did it could wait for each other. Checking it takes long and locks out nobody
 PHASES = {
     "": "Making {} indexes ...",
-    " NOT VALID": "Making {} foreign keys ...",
+    KEYS: "Making {} foreign keys ...",
     " VALIDATE CONSTRAINT ": "Checking {} foreign keys ...",
     " RESET (": "Cleaning {} tables as usual from now on ...",
 }
@@ -57,10 +58,11 @@ def restore(tell: Callable[[str], None]) -> None:
             return
         cursor.execute(LEFT)
         left = cursor.fetchall()
-    for phase, said in enumerate(PHASES.values()):
+    for phase, (mark, said) in enumerate(PHASES.items()):
         now = [(target, cost, s) for s, target, cost in left if _phase(s) == phase]
         tell(said.format(len(now)))
-        _two_at_a_time(_make, _by_table(now))
+        lists = _by_table(now)
+        _two_at_a_time(_make, [sum(lists, [])] if mark == KEYS else lists)
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE {NOTE}")
 
