@@ -34,11 +34,6 @@ class _Text:
         return {column: place for place, column in own} | dict(self.shape.annotations)
 
     @cached_property
-    def counting(self) -> Statement:
-        sql = f"SELECT count(*) FROM ({self.statement.sql}) AS counted"  # noqa: S608 - Django's
-        return replace(self.statement, sql=sql, name="")
-
-    @cached_property
     def keeping(self) -> Statement:
         """Keeps the one value of its one row, or an empty text, until the transaction ends."""
         sql = f"SELECT set_config('{KEPT}', coalesce(({self.statement.sql})::text, ''), true)"
@@ -88,10 +83,6 @@ class Written:
     def tuples(self, **values: Any) -> list[tuple[Any, ...]]:
         """The rows of a queryset of `values_list`."""
         return [tuple(row) for row in self._text(values).rows([*values.values()])]
-
-    def count(self, **values: Any) -> int:
-        """How many rows there are, up to the queryset's own end."""
-        return int(self._text(values).counting.run([*values.values()])[0][0])
 
     def instances(self, **values: Any) -> list[Any]:
         """The rows as model instances with what they select along, as the queryset makes them."""

@@ -39,7 +39,7 @@ def test_it_makes_the_instances_that_the_queryset_makes(office: Office):
     kept = {f.attname for f in Request._meta.concrete_fields}
     assert {n: getattr(found[0], n) for n in kept} == {n: getattr(whole, n) for n in kept}
     assert NEWER.instances(since=timezone.now(), title="Desk") == []
-    assert NEWER.count(since=since, title="Chair") == 1
+    assert len(NEWER.instances(since=since, title="Chair")) == 1
 
 
 CHOSEN = Written(
@@ -71,14 +71,14 @@ def test_a_row_is_read_as_it_is_and_made_when_it_is_wanted(office: Office):
 
 def test_only_plain_values_can_be_left_open():
     with pytest.raises(TypeError):
-        NEWER.count(since=timezone.now(), title=None)
+        NEWER.instances(since=timezone.now(), title=None)
 
 
 def test_a_text_that_looks_like_a_statement_is_a_text(office: Office):
     """TD01."""
     office.request(title="Desk")
     for title in ("'; DROP TABLE requests_app_request; --", "%s", "stands in for value 1"):
-        assert NEWER.count(since=timezone.now() - timedelta(days=1), title=title) == 0
+        assert NEWER.instances(since=timezone.now() - timedelta(days=1), title=title) == []
 
 
 def test_rights_are_read_anew_on_every_page(office: Office, client):
